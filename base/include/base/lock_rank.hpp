@@ -1,0 +1,28 @@
+/// The order of locks: a CPU takes them in rising rank (docs/locking.md). One sentence each.
+#pragma once
+
+#include <cstdint>
+
+namespace base {
+
+enum class LockRank : std::uint8_t {
+    domain_list, ///< the list of domains: create, destroy, look-up by id
+    domain,      ///< one domain's life and limits; two at once: lower id first
+    grants,      ///< one domain's grant table and map track; two at once: lower id first
+    paging,      ///< what the per-table lock bits do not cover: a domain's shadow pool and its eviction
+    events,      ///< one domain's event-channel table; two at once: lower id first
+    vcpu,        ///< one vCPU's registrations, timers and saved state, against other vCPUs
+    run_queue,   ///< one CPU's run queue; two at once: lower CPU first
+    timers,      ///< one CPU's timer queue
+    frames,      ///< the frame allocator
+    trace,       ///< the trace ring
+    console,     ///< the console; the last, so that anything may print
+};
+
+/// True for ranks of which two may be held at once, in the order that their sentence says.
+constexpr bool nests(LockRank rank) {
+    return rank == LockRank::domain || rank == LockRank::grants || rank == LockRank::events ||
+           rank == LockRank::run_queue;
+}
+
+} // namespace base
