@@ -32,6 +32,10 @@ void relax();                 ///< PAUSE: in every spin loop
 /// hypervisor already sees the request before it next enters a guest. Never waits.
 void kick(base::CpuId cpu);
 
+/// Waits for an interrupt, with interrupts on; answers with interrupts off. A kick() that came since interrupts were
+/// last on ends the wait at once.
+void wait_for_interrupt();
+
 /// Sets the one-shot timer of this CPU to fire at @p tsc (at once if past); ~0 stops it.
 void set_timer(std::uint64_t tsc);
 
@@ -104,6 +108,9 @@ void save_extended_state(std::byte* area);
 /// @p area may hold what a toolstack sent: bad contents become the initial state, and false is answered.
 bool load_extended_state(std::byte const* area);
 void set_xcr0(std::uint64_t value); ///< a subset of supported_xcr0() with x87 set
+
+/// CR2: the address of the last page fault; until the next entry into the hypervisor.
+base::Vaddr fault_address();
 
 struct DebugRegisters {
     std::array<std::uint64_t, 4> address{};
