@@ -108,6 +108,7 @@ void save_extended_state(std::byte* area);
 /// @p area may hold what a toolstack sent: bad contents become the initial state, and false is answered.
 bool load_extended_state(std::byte const* area);
 void set_xcr0(std::uint64_t value); ///< a subset of supported_xcr0() with x87 set
+void set_tsc_aux(std::uint64_t value); ///< what RDTSCP and RDPID read; nothing where the CPU has neither
 
 /// CR2: the address of the last page fault; until the next entry into the hypervisor.
 base::Vaddr fault_address();
