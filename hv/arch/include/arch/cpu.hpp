@@ -49,6 +49,10 @@ std::byte* direct_map(base::Mfn frame);
 
 template <typename T> T* frame_as(base::Mfn frame) { return reinterpret_cast<T*>(direct_map(frame)); }
 
+/// The machine-to-phys table, writable; guests see the same words read-only at HYPERVISOR_VIRT_START. One entry for
+/// each frame up to the highest of RAM; all ~0 at start of day.
+std::span<std::uint64_t> machine_to_phys();
+
 // --- translation roots ---------------------------------------------------------------------------------------------
 // CR3 gets root pages owned by the physical CPU: one for the guest's kernel mode, one for its user mode. A guest's
 // L4 shadow is a template that is copied into them; slots 256..271 are the hypervisor's own.
