@@ -1,0 +1,64 @@
+/// What Tern knows of one machine frame: 32 bytes each, up to 2^32 frames (docs/shadow-paging.md SP-4).
+///
+///    0      16       20      22      24     28     32
+///    +------+--------+-------+-------+------+------+
+///    | state| refs   | owner | flags | gfn  | link |
+///    +------+--------+-------+-------+------+------+
+///
+/// `state` belongs to shadow-pt: the use word, the shadow, the stamp of the last unmapping. The rest is this room's.
+/// A frame lives through
+///
+///     free run  ->  allocated (references >= 1)  ->  quarantined  ->  scrubbed, free run
+///
+/// Who holds a reference may read everything here, and the frame stays its owner's. Without one, `owner`, `flags` and
+/// `gfn` are hints. `link`, and `gfn` of a free frame, are touched under the frame allocator's lock only.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/frame.hpp"
+#include "base/number.hpp"
+#include "mm/owner.hpp"
+
+namespace mm {
+
+inline constexpr std::uint64_t kMaxFrames = std::uint64_t{1} << 32;
+inline constexpr std::uint32_t kNoGfn = ~std::uint32_t{0};
+
+/// Stands in for shadow_pt::FrameState, of the same shape.
+struct FrameState {
+    std::atomic<std::uint64_t> use{0};
+    std::atomic<std::uint32_t> shadow{0};
+    std::atomic<std::uint32_t> stamp{0};
+};
+static_assert(sizeof(FrameState) == 16);
+
+/// Bits of FrameInfo::flags; the lowest five hold the order of a free run.
+enum FrameFlag : std::uint16_t {
+    kFrameOrderMask = 0x1f,
+    kFrameFreeRun = 0x20,     ///< the first frame of a run in the free lists
+    kFrameUnscrubbed = 0x40,  ///< of a free run: some bytes are not zero (memory as the firmware left it)
+    kFrameQuarantined = 0x80, ///< free, but some CPU's TLB may still know it (SP-2)
+    kFrameCounted = 0x100,    ///< counts against its owner's quota
+    kFrameInGfnMap = 0x200,   ///< the owner's gfn map holds one of the references
+};
+
+struct FrameInfo {
+    FrameState state;
+    std::atomic<std::uint32_t> references{0};         ///< 0: nobody's
+    std::atomic<std::uint16_t> owner{kNobody.raw()};
+    std::atomic<std::uint16_t> flags{0};
+    std::atomic<std::uint32_t> gfn{kNoGfn};           ///< the owner's number for it; of a free run: the previous one
+    std::uint32_t link{0};                            ///< the next free run, or the next in quarantine
+
+    [[nodiscard]] base::DomId owner_id() const { return base::DomId{owner.load(std::memory_order_relaxed)}; }
+    [[nodiscard]] bool has(FrameFlag flag) const { return (flags.load(std::memory_order_relaxed) & flag) != 0; }
+
+    /// The hypervisor's own page, which its owner may map (shared info, grant frames): never granted, never pinned,
+    /// never dirty (SP-25).
+    [[nodiscard]] bool special() const { return is_domain(owner_id()) && !has(kFrameCounted); }
+};
+static_assert(sizeof(FrameInfo) == 32);
+
+} // namespace mm

@@ -1,0 +1,100 @@
+/// Gfn -> Mfn, the one place where a guest's frame numbers become machine frames (docs/architecture.md).
+///
+///   translated domain  a radix tree over 32-bit gfns: 512 entries a page, three levels under a root of 32 entries
+///   direct domain      the identity, for the frames that it owns and has not given up
+///
+/// An entry holds a reference to its frame (kFrameInGfnMap). What leaves the map is reachable no more by new
+/// entries, though those that exist keep it alive (SP-2). No lock is needed: entries change by atomic exchange, and
+/// get() proves after it took its reference that the entry still stood. Table pages live until destroy().
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "base/frame.hpp"
+#include "base/number.hpp"
+#include "base/result.hpp"
+#include "mm/frame_allocator.hpp"
+#include "mm/frame_table.hpp"
+
+namespace mm {
+
+enum class Translation : std::uint8_t { translated, direct };
+
+/// Special gfns (shared info, grant frames, status frames, then mapped foreign frames) of a translated domain lie here,
+/// outside of any RAM that a guest can have (SP-25).
+inline constexpr base::Gfn kFirstSpecialGfn{(std::uint64_t{1} << 32) - (std::uint64_t{1} << 24)};
+/// One past the last gfn of a translated domain.
+inline constexpr base::Gfn kEndGfn{(std::uint64_t{1} << 32) - 1};
+
+class GfnMap {
+  public:
+    GfnMap(FrameAllocator& allocator, base::DomId owner, Translation translation)
+        : allocator_{allocator}, owner_{owner}, translation_{translation} {}
+    GfnMap(GfnMap const&) = delete;
+    GfnMap& operator=(GfnMap const&) = delete;
+    ~GfnMap();
+
+    [[nodiscard]] bool translated() const { return translation_ == Translation::translated; }
+
+    /// A reference to the frame that the domain calls @p gfn; `not_found` if there is none. @p gfn may be anything.
+    [[nodiscard]] base::Result<FrameRef> get(base::Gfn gfn);
+
+    /// Puts @p frame, which the domain owns, at @p gfn; the map keeps its reference. Direct domains: gfn == mfn.
+    ///   exists     something is at @p gfn, or the frame is in the map already
+    ///   invalid    no gfn of this domain, or not its frame
+    ///   no_memory  no page for the tree
+    [[nodiscard]] base::Status set(base::Gfn gfn, FrameRef frame);
+
+    /// Takes what is at @p gfn out, with the map's reference; `not_found` if nothing is. Of two callers one gets it.
+    [[nodiscard]] base::Result<FrameRef> clear(base::Gfn gfn);
+
+    /// Teardown: takes out the frames at and after @p cursor in rising order and hands each to @p visit(Gfn, FrameRef).
+    /// After looking at @p budget entries it stops with `preempted`, @p cursor saying where to go on (SP-9).
+    template <typename Visit> [[nodiscard]] base::Status clear_all(base::Gfn& cursor, std::uint32_t budget, Visit&& visit) {
+        for (;;) {
+            auto found = clear_next(cursor, budget);
+            if (!found.ok())
+                return found.error() == base::Error::not_found ? base::Status{} : base::Status{base::Err{found.error()}};
+            auto frame = std::move(found).value();
+            base::Gfn const gfn = frame.gfn;
+            visit(gfn, std::move(frame.reference));
+        }
+    }
+
+    /// After clear_all(), when nobody can call get() any more: frees the tree, @p budget pages at a time, `preempted`
+    /// while some are left.
+    [[nodiscard]] base::Status destroy(std::uint32_t budget);
+
+    /// One past the highest gfn that ever was in the map, special ones aside (XENMEM_maximum_gpfn).
+    [[nodiscard]] base::Gfn limit() const { return base::Gfn{limit_.load(std::memory_order_relaxed)}; }
+
+  private:
+    /// An entry of the tree: a frame number in bits 0..31 and what it is; 0 is absent. Bits 33.. are kept for frames
+    /// that have not arrived yet (post-copy).
+    using Entry = std::atomic<std::uint64_t>;
+    static constexpr std::uint64_t kPresent = std::uint64_t{1} << 32;
+    static constexpr unsigned kRootEntries = 32;
+
+    struct Found {
+        base::Gfn gfn;
+        FrameRef reference;
+    };
+
+    [[nodiscard]] Entry* find(base::Gfn gfn);
+    [[nodiscard]] base::Result<Entry*> find_or_make(base::Gfn gfn);
+    [[nodiscard]] base::Result<base::Mfn> child_or_make(Entry& entry);
+    [[nodiscard]] base::Result<FrameRef> clear_direct(base::Mfn frame);
+    [[nodiscard]] base::Result<Found> clear_next(base::Gfn& cursor, std::uint32_t& budget);
+    [[nodiscard]] bool free_below(Entry& entry, unsigned level, std::uint32_t& budget);
+    void raise_limit(base::Gfn gfn);
+
+    FrameAllocator& allocator_;
+    base::DomId const owner_;
+    Translation const translation_;
+    std::atomic<std::uint64_t> limit_{0};
+    std::array<Entry, kRootEntries> root_{};
+};
+
+} // namespace mm
