@@ -13,7 +13,6 @@
 /// All functions: with the table's lock held (grants/lock.hpp).
 #pragma once
 
-#include <array>
 #include <concepts>
 #include <cstdint>
 
@@ -63,6 +62,7 @@ class GrantTable {
 
     /// A table of @p owner without frames yet, which may grow to @p max_frames (at most kMaxFrames).
     GrantTable(mm::FrameAllocator& frames, base::DomId owner, std::uint32_t max_frames);
+    ~GrantTable() { ASSERT(in_use_ == 0); }
 
     // --- size: setup_table, query_size ------------------------------------------------------------------------
 
@@ -129,7 +129,6 @@ class GrantTable {
     [[nodiscard]] SharedEntry shared(base::GrantRef ref) { return SharedEntry{shared_[ref.raw()]}; }
     void release_claim(base::GrantRef ref, Active const& active);
 
-    base::DomId owner_;
     std::uint32_t max_frames_;
     PagedArray<grant_entry_v1, kMaxFrames> shared_;
     PagedArray<Active, kActivePages> active_;

@@ -75,9 +75,10 @@ class MapTrack {
     };
     static_assert(sizeof(Entry) == 24);
 
-    [[nodiscard]] Result<Entry*> mapped(base::GrantHandle handle);
     [[nodiscard]] Status grow();
-    void put_back(std::uint32_t handle);
+    void chain(std::uint32_t handle);
+    void put_back(base::GrantHandle handle);
+    [[nodiscard]] Entry& claimed_by(Unmapping const& unmapping);
 
     std::uint32_t max_frames_;
     PagedArray<Entry, kMaxFrames> entries_;

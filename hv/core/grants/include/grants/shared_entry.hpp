@@ -9,7 +9,6 @@
 /// what was checked, so that the guest can end an access only while they are clear. Everything is read once (SP-7).
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "base/frame.hpp"

@@ -30,11 +30,11 @@ class EarlyAllocator {
     /// How many separate ranges can be known at once: firmware maps have a few dozen.
     static constexpr std::size_t kMaxRanges = 256;
 
-    /// Adds RAM. Overlaps with what was added before are not counted twice. `no_space` if there are too many ranges:
-    /// that range is then left unused.
+    /// Adds RAM, all of it before the first reserve(). What overlaps is there once. `no_space` if there are too many
+    /// ranges: then some memory is left unused.
     [[nodiscard]] base::Status add(FrameRange const& range);
     /// Takes @p range out, wherever it overlaps. `no_space`: the rest of a range that it cut in two was dropped.
-    base::Status reserve(FrameRange const& range);
+    [[nodiscard]] base::Status reserve(FrameRange const& range);
 
     /// @p count consecutive frames, aligned to @p alignment frames (a power of two), below frame @p below; the highest
     /// that fit, so that low memory stays for who needs it.
@@ -52,6 +52,8 @@ class EarlyAllocator {
     [[nodiscard]] base::Mfn end() const { return end_; }
 
   private:
+    [[nodiscard]] base::Status insert(FrameRange const& range);
+
     base::FixedVector<FrameRange, kMaxRanges> ranges_; ///< disjoint, in no order; an empty one is free to be reused
     base::Mfn end_{0};
 };

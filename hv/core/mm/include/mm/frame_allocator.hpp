@@ -101,6 +101,7 @@ class FrameAllocator {
     void last_reference_gone(base::Mfn frame);
     void scrub_and_list(base::Mfn frame);
     void quarantine(base::Mfn frame);
+    [[nodiscard]] std::uint32_t stamp_of(base::Mfn frame);
 
     FrameTable& table_;
     Accounts accounts_;

@@ -5,7 +5,7 @@
 ///    | state| refs   | owner | flags | gfn  | link |
 ///    +------+--------+-------+-------+------+------+
 ///
-/// `state` belongs to shadow-pt: the use word, the shadow, the stamp of the last unmapping. The rest is this room's.
+/// `state` belongs to shadow-pt: what the frame is used for, its shadow, and a stamp of the TLB clock. The rest is ours.
 /// A frame lives through
 ///
 ///     free run  ->  allocated (references >= 1)  ->  quarantined  ->  scrubbed, free run
@@ -20,19 +20,12 @@
 #include "base/frame.hpp"
 #include "base/number.hpp"
 #include "mm/owner.hpp"
+#include "shadow_pt/frame_state.hpp"
 
 namespace mm {
 
 inline constexpr std::uint64_t kMaxFrames = std::uint64_t{1} << 32;
 inline constexpr std::uint32_t kNoGfn = ~std::uint32_t{0};
-
-/// Stands in for shadow_pt::FrameState, of the same shape.
-struct FrameState {
-    std::atomic<std::uint64_t> use{0};
-    std::atomic<std::uint32_t> shadow{0};
-    std::atomic<std::uint32_t> stamp{0};
-};
-static_assert(sizeof(FrameState) == 16);
 
 /// Bits of FrameInfo::flags; the lowest five hold the order of a free run.
 enum FrameFlag : std::uint16_t {
@@ -45,7 +38,7 @@ enum FrameFlag : std::uint16_t {
 };
 
 struct FrameInfo {
-    FrameState state;
+    shadow_pt::FrameState state;
     std::atomic<std::uint32_t> references{0};         ///< 0: nobody's
     std::atomic<std::uint16_t> owner{kNobody.raw()};
     std::atomic<std::uint16_t> flags{0};

@@ -44,7 +44,8 @@ class GfnMap {
     /// Puts @p frame, which the domain owns, at @p gfn; the map keeps its reference. Direct domains: gfn == mfn.
     ///   exists     something is at @p gfn, or the frame is in the map already
     ///   invalid    no gfn of this domain, or not its frame
-    ///   no_memory  no page for the tree
+    ///   no_memory, again   no page for the tree (as FrameAllocator::allocate)
+    /// On an error the reference goes.
     [[nodiscard]] base::Status set(base::Gfn gfn, FrameRef frame);
 
     /// Takes what is at @p gfn out, with the map's reference; `not_found` if nothing is. Of two callers one gets it.
@@ -88,6 +89,7 @@ class GfnMap {
     [[nodiscard]] base::Result<FrameRef> clear_direct(base::Mfn frame);
     [[nodiscard]] base::Result<Found> clear_next(base::Gfn& cursor, std::uint32_t& budget);
     [[nodiscard]] bool free_below(Entry& entry, unsigned level, std::uint32_t& budget);
+    [[nodiscard]] std::uint64_t span_without_entries(base::Gfn gfn);
     void raise_limit(base::Gfn gfn);
 
     FrameAllocator& allocator_;

@@ -4,8 +4,8 @@
 ///     heap.destroy(vcpu);
 ///
 /// Small objects share pages by size class, with a free list in each page; big ones get a run of whole pages. Either
-/// way the first 64 bytes of a page say what it is. Nothing moves, memory comes zeroed at first and is poisoned when
-/// freed, and an empty page goes back to the frame allocator. Alignment is up to 64 bytes (an XSAVE area's).
+/// way the first 64 bytes of a page say what it is. Nothing moves, memory comes zeroed, what is freed is poisoned or
+/// scrubbed, and empty pages go back to the frame allocator. Alignment is up to 64 bytes (an XSAVE area's).
 /// Locks below rank `frames` may be held.
 #pragma once
 
@@ -30,7 +30,7 @@ class Heap {
     Heap(Heap const&) = delete;
     Heap& operator=(Heap const&) = delete;
 
-    /// @p bytes aligned to kAlignment, zeroed; `no_memory` if there are none, `too_big` beyond the largest run.
+    /// @p bytes of zeroes, aligned to kAlignment; `too_big` beyond the largest run, else as FrameAllocator::allocate.
     [[nodiscard]] base::Result<std::byte*> allocate(std::size_t bytes);
     /// @p bytes is what was asked for.
     void free(std::byte* memory, std::size_t bytes);
@@ -65,7 +65,7 @@ class Heap {
 
   private:
     static constexpr std::size_t kLargest = (base::kPageSize << kMaxOrder) - kAlignment;
-    static constexpr std::array<std::uint16_t, 7> kClasses{64, 128, 256, 448, 960, 1344, 2016};
+    static constexpr std::array<std::uint16_t, 8> kClasses{64, 128, 256, 448, 640, 960, 1344, 1984};
 
     struct Slab;
     struct Slabs {
@@ -73,6 +73,10 @@ class Heap {
         std::uint64_t pages = 0;
     };
 
+    /// The smallest class that holds @p bytes; kClasses.size() if none does.
+    [[nodiscard]] static std::size_t class_of(std::size_t bytes);
+    static void link(Slabs& slabs, Slab& slab);
+    static void unlink(Slabs& slabs, Slab& slab);
     [[nodiscard]] base::Result<std::byte*> allocate_run(std::size_t bytes);
     void free_run(std::byte* memory, std::size_t bytes);
 

@@ -1,0 +1,75 @@
+#include "grants/grant_table.hpp"
+
+#include <limits>
+
+namespace grants {
+
+using base::Err;
+
+GrantTable::GrantTable(mm::FrameAllocator& frames, base::DomId owner, std::uint32_t max_frames)
+    : max_frames_{max_frames < kMaxFrames ? max_frames : kMaxFrames}, shared_{frames, mm::Request::special(owner)},
+      active_{frames, {}} {}
+
+Status GrantTable::grow_to(std::uint32_t frames) {
+    if (frames > max_frames_)
+        return Err{Fault::general_error};
+    constexpr std::size_t kActivePerFrame = kActivePages / GrantTable::kMaxFrames;
+    while (this->frames() < frames) {
+        // The active entries first: a shared frame without them is never seen.
+        while (active_.pages() < (shared_.pages() + 1) * kActivePerFrame)
+            if (!active_.grow().ok())
+                return Err{Fault::general_error};
+        if (!shared_.grow().ok())
+            return Err{Fault::general_error};
+    }
+    return {};
+}
+
+Status GrantTable::seed(base::GrantRef ref, base::DomId mapper, base::Gfn frame) {
+    if (ref.raw() >= entries() || frame.raw() > std::numeric_limits<std::uint32_t>::max())
+        return Err{Fault::bad_ref};
+    shared(ref).permit(mapper, frame);
+    return {};
+}
+
+base::Mfn GrantTable::pinned_frame(base::GrantRef ref) {
+    if (ref.raw() >= entries() || active_[ref.raw()].unused())
+        return {};
+    return base::Mfn{active_[ref.raw()].frame};
+}
+
+Status GrantTable::check(PinRequest const& request) {
+    if (dying_)
+        return Err{Fault::bad_domain};
+    if (request.ref.raw() >= entries())
+        return Err{Fault::bad_ref};
+    Active& active = active_[request.ref.raw()];
+    bool const by_another = !active.unused() && active.mapper != request.mapper.raw();
+    if (by_another || active.uses(request.access).full_for(request.paths))
+        return Err{Fault::general_error};
+    return {};
+}
+
+/// Clears the marks that @p active no longer stands behind.
+void GrantTable::release_claim(base::GrantRef ref, Active const& active) {
+    if (active.writers.none())
+        shared(ref).release(active.unused());
+}
+
+bool GrantTable::Uses::full_for(Paths paths) const {
+    constexpr auto kMost = std::numeric_limits<std::uint16_t>::max();
+    return (paths.host && host == kMost) || (paths.device && device == kMost);
+}
+
+void GrantTable::Uses::add(Paths paths) {
+    host = static_cast<std::uint16_t>(host + (paths.host ? 1 : 0));
+    device = static_cast<std::uint16_t>(device + (paths.device ? 1 : 0));
+}
+
+void GrantTable::Uses::remove(Paths paths) {
+    ASSERT((!paths.host || host != 0) && (!paths.device || device != 0));
+    host = static_cast<std::uint16_t>(host - (paths.host ? 1 : 0));
+    device = static_cast<std::uint16_t>(device - (paths.device ? 1 : 0));
+}
+
+} // namespace grants
