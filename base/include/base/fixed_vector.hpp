@@ -25,6 +25,11 @@ template <typename T, std::size_t N> class FixedVector {
         return true;
     }
     constexpr void clear() { size_ = 0; }
+    /// Keeps the first @p size values.
+    constexpr void truncate(std::size_t size) {
+        ASSERT(size <= size_);
+        size_ = size;
+    }
 
     [[nodiscard]] constexpr T& operator[](std::size_t index) {
         ASSERT(index < size_);

@@ -90,12 +90,13 @@ class E820Map {
     [[nodiscard]] bool is_ram(FrameRange frames) const;
 
     /// Finds @p request.frames contiguous whole frames of RAM. They are not taken: retype_ram or `avoid` does that.
-    /// no_memory if there is no such place.
+    /// Errors: no_memory (no such place), invalid (no frames, or an alignment that is no power of two).
     [[nodiscard]] base::Result<base::Mfn> find_space(SpaceRequest const& request) const;
 
   private:
     /// The frames that lie wholly within @p range; an empty run if there are none.
     static FrameRange whole_frames(MemoryRange const& range);
+    void merge_neighbours(); ///< makes invariant (2) true again
 
     base::FixedVector<MemoryRange, kMaxRanges> ranges_;
 };

@@ -6,7 +6,12 @@
 #include <optional>
 #include <string_view>
 
+#include "base/bytes.hpp"
+
 namespace boot {
+
+/// The text in @p bytes up to its NUL, or to their end if it has none.
+std::string_view text_of(base::Bytes bytes);
 
 /// Takes the first word off @p text: up to @p separator, which is taken too and is not part of the word.
 std::string_view take_until(std::string_view& text, char separator);

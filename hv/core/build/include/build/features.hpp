@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "abi/xen.hpp"
 #include "build/refusal.hpp"
 
 namespace build {
@@ -18,7 +19,10 @@ struct FeatureSet {
 /// requires it: that is refused.
 Expected<FeatureSet> parse_features(std::string_view text, FeatureSet known = {});
 
-/// What Tern offers a PV kernel: what XENVER_get_features says of submap 0.
-extern std::uint32_t const kOfferedFeatures;
+/// What a kernel may require of Tern; XENVER_get_features tells it the same. Writable page tables: their stores are
+/// emulated. Preserved A/D bits and available bits in grant mappings: Linux panics without.
+inline constexpr std::uint32_t kOfferedFeatures =
+    1U << XENFEAT_writable_page_tables | 1U << XENFEAT_pae_pgdir_above_4gb | 1U << XENFEAT_mmu_pt_update_preserve_ad |
+    1U << XENFEAT_gnttab_map_avail_bits | 1U << XENFEAT_dom0;
 
 } // namespace build
