@@ -10,13 +10,13 @@
 ///
 /// A table's word also says how far its shadow has come (SP-3, SP-9):
 ///
-///     claimed   partial, count 0, locked     by the first to ask; its entries are read only after SP-6's flush
-///     building  partial, count n             the shadow lacks entries from the cursor on; nobody new may use it
-///     ready     count n                      the shadow holds all that the guest's table says
-///     tearing   partial + tearing, count n   the last user is leaving; entries before the cursor are gone
+///     claimed   partial, count 0, locked   by the first to ask; its entries are read only after SP-6's flush
+///     partial   count n                    the shadow lacks entries from the cursor on; nobody new may use it yet
+///     ready     count n                    the shadow holds all that the guest's table says (or there is none: SP-10)
 ///
-/// A count moves only at the end of a build or a teardown. So an operation that was preempted in the middle is simply
-/// called again; and one that wants a table which somebody began to tear builds it up again.
+/// A count moves only at the end of a build, or at the end of the last user's leaving. So an operation that was
+/// preempted in the middle is simply called again, and one that wants a table which somebody else began to leave, or
+/// to build, does the rest of the work itself.
 ///
 /// The lock bit excludes emulated stores, updates, hidden faults and harvests of one table from each other (SP-8).
 /// A CPU takes table locks from parent to child only: levels fall strictly, so that there is no circle.
@@ -54,7 +54,7 @@ constexpr unsigned table_level(Use use) {
     return static_cast<unsigned>(use) - static_cast<unsigned>(Use::l1) + 1;
 }
 
-/// One reading of the word. Bits: 0-31 count, 32-35 use, 36 pinned, 37 partial, 38 tearing, 39 lock, 40-49 cursor.
+/// One reading of the word. Bits: 0-31 count, 32-35 use, 36 pinned, 37 partial, 38 lock, 40-49 cursor.
 class UseWord {
   public:
     static constexpr std::uint64_t kMaxCount = 0xffff'ffff;
@@ -67,7 +67,6 @@ class UseWord {
     [[nodiscard]] constexpr Use use() const { return static_cast<Use>(raw_ >> kUseShift & 0xf); }
     [[nodiscard]] constexpr bool pinned() const { return (raw_ & kPinned) != 0; }
     [[nodiscard]] constexpr bool partial() const { return (raw_ & kPartial) != 0; }
-    [[nodiscard]] constexpr bool tearing() const { return (raw_ & kTearing) != 0; }
     [[nodiscard]] constexpr bool locked() const { return (raw_ & kLocked) != 0; }
     [[nodiscard]] constexpr unsigned cursor() const { return static_cast<unsigned>(raw_ >> kCursorShift & 0x3ff); }
     constexpr bool operator==(UseWord const&) const = default;
@@ -76,7 +75,6 @@ class UseWord {
     [[nodiscard]] constexpr UseWord counted_down() const { return UseWord{raw_ - 1}; }
     [[nodiscard]] constexpr UseWord with_pin(bool on) const { return with(kPinned, on); }
     [[nodiscard]] constexpr UseWord with_partial(bool on) const { return with(kPartial, on); }
-    [[nodiscard]] constexpr UseWord with_tearing(bool on) const { return with(kTearing, on); }
     [[nodiscard]] constexpr UseWord with_lock(bool on) const { return with(kLocked, on); }
     [[nodiscard]] constexpr UseWord with_cursor(unsigned cursor) const {
         return UseWord{(raw_ & ~(std::uint64_t{0x3ff} << kCursorShift)) | std::uint64_t{cursor} << kCursorShift};
@@ -87,8 +85,7 @@ class UseWord {
     static constexpr unsigned kCursorShift = 40;
     static constexpr std::uint64_t kPinned = std::uint64_t{1} << 36;
     static constexpr std::uint64_t kPartial = std::uint64_t{1} << 37;
-    static constexpr std::uint64_t kTearing = std::uint64_t{1} << 38;
-    static constexpr std::uint64_t kLocked = std::uint64_t{1} << 39;
+    static constexpr std::uint64_t kLocked = std::uint64_t{1} << 38;
 
     [[nodiscard]] constexpr UseWord with(std::uint64_t bit, bool on) const {
         return UseWord{on ? raw_ | bit : raw_ & ~bit};
@@ -102,7 +99,7 @@ enum class TableStep : std::uint8_t {
     done,    ///< the count moved
     claimed, ///< the frame was `none` and is now this table: locked, partial; flush (SP-6), then build
     build,   ///< locked, partial: build from the cursor on
-    tear,    ///< locked, partial, tearing: tear from the cursor on
+    last,    ///< locked, partial, count 1: the last user leaves; take the shadow away, then left() or pause()
     refused, ///< another use, or too many users
 };
 
@@ -169,11 +166,8 @@ class FrameState {
                     return TableStep::done;
             } else if (old.locked()) {
                 old = wait();
-            } else {
-                // A table that was being torn down is wanted again: whatever is gone is built anew.
-                auto const building = old.tearing() ? old.with_tearing(false).with_cursor(0) : old;
-                if (replace(old, building.with_lock(true)))
-                    return TableStep::build;
+            } else if (replace(old, old.with_lock(true))) {
+                return TableStep::build;
             }
         }
     }
@@ -181,13 +175,13 @@ class FrameState {
     /// The build is complete: the table is ready, has one user more, and is unlocked. REQUIRES: get_table() said so.
     void built() {
         for (auto old = word();;) {
-            ASSERT(old.locked() && old.partial() && !old.tearing() && old.count() < UseWord::kMaxCount);
+            ASSERT(old.locked() && old.partial() && old.count() < UseWord::kMaxCount);
             if (replace(old, old.counted_up().with_partial(false).with_cursor(0).with_lock(false)))
                 return;
         }
     }
 
-    /// One user less. `tear`: it was the last one, and stays counted until torn() ends the teardown.
+    /// One user less. `last`: it stays counted, on a partial table, until left().
     TableStep put_table(unsigned level, Unpin unpin = Unpin::no) {
         for (auto old = word();;) {
             ASSERT(old.use() == table_use(level) && old.count() > 0);
@@ -197,30 +191,22 @@ class FrameState {
                     return TableStep::done;
             } else if (old.locked()) {
                 old = wait();
-            } else if (replace(old, begin_tearing(old))) {
-                return TableStep::tear;
+            } else if (replace(old, old.with_partial(true).with_cursor(0).with_lock(true))) {
+                return TableStep::last;
             }
         }
     }
 
-    /// Turns a build that failed, or that nobody will finish, into a teardown. REQUIRES: locked, partial.
-    void abandon() {
-        for (auto old = word();;) {
-            ASSERT(old.locked() && old.partial());
-            if (replace(old, begin_tearing(old)))
-                return;
-        }
-    }
-
-    /// The teardown is complete: the last user is gone, the frame is `none`.
-    void torn() {
+    /// The last user is gone, or a build is given up that nobody else waits for: the frame is `none`.
+    /// REQUIRES: locked, partial, and its shadow taken away.
+    void left() {
         auto const old = word();
-        ASSERT(old.locked() && old.tearing() && old.count() <= 1);
+        ASSERT(old.locked() && old.partial() && old.count() <= 1);
         ASSERT(link_.load(std::memory_order_relaxed) == 0);
         replace_exactly(old, UseWord{Use::none, 0});
     }
 
-    /// Leaves a build or teardown in the middle: it goes on at @p cursor when somebody asks again (SP-9).
+    /// Unlocks a partial table in the middle: work goes on at @p cursor when somebody asks again (SP-9).
     void pause(unsigned cursor) {
         for (auto old = word();;) {
             ASSERT(old.locked() && old.partial());
@@ -229,7 +215,7 @@ class FrameState {
         }
     }
 
-    /// A build or teardown that waits must look at @p entry again. REQUIRES: locked.
+    /// A build that waits must look at @p entry again. REQUIRES: locked.
     void revisit(unsigned entry) {
         for (auto old = word(); old.partial() && old.cursor() > entry;)
             if (replace(old, old.with_cursor(entry)))
@@ -269,8 +255,8 @@ class FrameState {
 
     // --- the link ------------------------------------------------------------------------------------------------------
     // A table frame's link names its shadow; a shadow page's link names its guest table. 0 means none: frame 0 is never
-    // either. Written under the table's lock. A shadow page keeps its link until it is recycled, so that a walker
-    // which met it in the last moment finds the table, and there that the table has left it.
+    // either. Written under the table's lock. A walker that met a shadow page in its last moment finds no link, or a
+    // table that links back to another page, and starts over.
 
     [[nodiscard]] base::Mfn link() const {
         auto const raw = link_.load(std::memory_order_acquire);
@@ -284,17 +270,13 @@ class FrameState {
 
     // --- the stamp -----------------------------------------------------------------------------------------------------
 
-    /// When the frame last lost a writable mapping (SP-6); of a frame or shadow page that waits to be reused: when it
-    /// was given up (SP-2, SP-11). TlbClock reads and writes it.
+    /// When a mapping of the frame was last removed or narrowed (SP-2, SP-6); of a shadow page, when it was last
+    /// unhooked (SP-11). Written by TlbClock::stamp().
     [[nodiscard]] std::atomic<std::uint32_t>& stamp() { return stamp_; }
+    [[nodiscard]] std::uint32_t stamp() const { return stamp_.load(std::memory_order_acquire); }
 
   private:
     friend class ShadowPage;
-
-    static UseWord begin_tearing(UseWord old) {
-        auto const tearing = old.tearing() ? old : old.with_tearing(true).with_cursor(0);
-        return tearing.with_partial(true).with_lock(true);
-    }
 
     /// Acquire and release: who finds the new word sees all that was done before it was set.
     bool replace(UseWord& old, UseWord fresh) {
