@@ -29,8 +29,8 @@ inline constexpr std::uint64_t kGuestCr4 = kCr4Tsd | kCr4De | kCr4FsGsBase | kCr
 /// Whether XSETBV may set XCR0 to @p value where @p offered may be had (SDM vol. 1 §13.3).
 [[nodiscard]] bool valid_xcr0(std::uint64_t value, std::uint64_t offered);
 
-/// What debug register @p number (0..7) holds after the guest writes @p value. Error::not_permitted for a breakpoint in
-/// the hypervisor's address range, Error::invalid for what the CPU would refuse. @p cr4: the guest's.
-[[nodiscard]] base::Result<std::uint64_t> written_debug(unsigned number, std::uint64_t value, std::uint64_t cr4);
+/// What debug register @p number (0..3, 6, 7) holds after the guest writes @p value. Error::not_permitted for what a
+/// guest may not watch (the hypervisor's addresses, ports), Error::invalid for what the CPU would refuse.
+[[nodiscard]] base::Result<std::uint64_t> written_debug(unsigned number, std::uint64_t value);
 
 } // namespace emulate

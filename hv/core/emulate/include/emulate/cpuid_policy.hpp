@@ -30,6 +30,9 @@ struct CpuidFacts {
     std::uint64_t offered_xcr0 = 1;           ///< arch::supported_xcr0(), or what the domain's policy left of it
     std::uint32_t tsc_khz = 0;                ///< of the guest's TSC
     std::uint32_t host_tsc_khz = 0;
+    std::uint64_t tsc_offset = 0;             ///< guest's TSC less the host's
+    std::uint32_t tsc_to_ns_mul = 0;          ///< as in vcpu_time_info
+    std::int8_t tsc_to_ns_shift = 0;
     std::uint32_t tsc_incarnation = 0;        ///< how often the domain has moved
     bool tsc_invariant = false;               ///< arch::tsc_invariant()
     std::uint8_t machine_address_bits = 44;   ///< of the highest machine address; direct domains see it
@@ -46,7 +49,7 @@ enum class Show : std::uint8_t {
     host,             ///< as the CPU has them
     never,
     always,
-    hardware_domain,  ///< as the CPU has them, to dom0 only
+    fixed_here,       ///< as the CPU has them, to dom0 only: true of this machine, not of the next
 };
 enum class CpuidRegister : std::uint8_t { eax, ebx, ecx, edx };
 struct FeatureRow {
@@ -55,6 +58,7 @@ struct FeatureRow {
     CpuidRegister in{};
     std::uint32_t bits = 0;
     Show show{};
+    std::uint64_t needs_xcr0 = 0; ///< hidden unless all of these states are offered
     char const* reason = "";
 };
 [[nodiscard]] std::span<FeatureRow const> feature_table();
