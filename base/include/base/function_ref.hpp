@@ -23,8 +23,7 @@ template <typename R, typename... Args> class FunctionRef<R(Args...)> {
 
     /// A plain function.
     FunctionRef(R (*function)(Args...))
-        : object_{reinterpret_cast<void*>(function)},
-          call_{[](void* object, Args... args) -> R {
+        : object_{reinterpret_cast<void*>(function)}, call_{[](void* object, Args... args) -> R {
               return reinterpret_cast<R (*)(Args...)>(object)(std::forward<Args>(args)...);
           }} {}
 

@@ -22,7 +22,9 @@ constexpr std::uint64_t kAvx512 = 7U << 5;
 constexpr std::uint64_t kTiles = 3U << 17;
 
 /// True if @p value has all of @p set or none.
-constexpr bool all_or_none(std::uint64_t value, std::uint64_t set) { return (value & set) == 0 || (value & set) == set; }
+constexpr bool all_or_none(std::uint64_t value, std::uint64_t set) {
+    return (value & set) == 0 || (value & set) == set;
+}
 
 bool in_hypervisor_range(std::uint64_t address) {
     return address >= HYPERVISOR_VIRT_START && address < HYPERVISOR_VIRT_END;

@@ -23,8 +23,18 @@ struct Word {
     CpuidRegister in;
 };
 constexpr std::array<Word, 12> kWords = {{
-    {0x1, 0, edx}, {0x1, 0, ecx}, {0x80000001, 0, edx}, {0x80000001, 0, ecx}, {0xd, 1, eax}, {0x7, 0, ebx},
-    {0x7, 0, ecx}, {0x80000007, 0, edx}, {0x80000008, 0, ebx}, {0x7, 0, edx}, {0x7, 1, eax}, {0x80000021, 0, eax},
+    {0x1, 0, edx},
+    {0x1, 0, ecx},
+    {0x80000001, 0, edx},
+    {0x80000001, 0, ecx},
+    {0xd, 1, eax},
+    {0x7, 0, ebx},
+    {0x7, 0, ecx},
+    {0x80000007, 0, edx},
+    {0x80000008, 0, ebx},
+    {0x7, 0, edx},
+    {0x7, 1, eax},
+    {0x80000021, 0, eax},
 }};
 
 constexpr std::uint64_t kAnyState = 0;
@@ -32,8 +42,7 @@ constexpr std::uint64_t kAvxState = 0x7;     // x87 SSE AVX
 constexpr std::uint64_t kAvx512State = 0xe7; // and opmask, ZMM_Hi256, Hi16_ZMM
 
 /// A row for @p features, XEN_X86_FEATURE_ names of one word.
-consteval FeatureRow row(Show show, std::uint64_t needs_xcr0, std::initializer_list<int> features,
-                         char const* reason) {
+consteval FeatureRow row(Show show, std::uint64_t needs_xcr0, std::initializer_list<int> features, char const* reason) {
     unsigned const word = static_cast<unsigned>(*features.begin()) / 32;
     std::uint32_t bits = 0;
     for (int const feature : features) {
@@ -50,8 +59,10 @@ consteval FeatureRow row(Show show, std::initializer_list<int> features, char co
 
 constexpr FeatureRow kTable[] = {
     // 1.EDX
-    row(Show::host, {F(FPU), F(DE), F(TSC), F(MSR), F(PAE), F(CX8), F(SEP), F(CMOV), F(PAT), F(CLFLUSH), F(MMX),
-                     F(FXSR), F(SSE), F(SSE2), F(SS)}, "usable in ring 3, or emulated; state is switched"),
+    row(Show::host,
+        {F(FPU), F(DE), F(TSC), F(MSR), F(PAE), F(CX8), F(SEP), F(CMOV), F(PAT), F(CLFLUSH), F(MMX), F(FXSR), F(SSE),
+         F(SSE2), F(SS)},
+        "usable in ring 3, or emulated; state is switched"),
     row(Show::host, {F(APIC)}, "without it Linux ignores the MADT and falls back to the old PIC"),
     row(Show::never, {F(VME)}, "no virtual-8086 mode in long mode"),
     row(Show::never, {F(PSE), F(PSE36)}, "superpages are refused"),
@@ -61,8 +72,10 @@ constexpr FeatureRow kTable[] = {
     row(Show::never, {F(HTT)}, "virtual CPUs are packages of one thread"),
     row(Show::never, {F(DS), F(ACPI), F(TM1), F(PBE)}, "thermal and trace MSRs are the hypervisor's"),
     // 1.ECX
-    row(Show::host, {F(SSE3), F(PCLMULQDQ), F(SSSE3), F(CX16), F(SSE4_1), F(SSE4_2), F(MOVBE), F(POPCNT), F(AESNI),
-                     F(XSAVE), F(RDRAND)}, "usable in ring 3; state is switched"),
+    row(Show::host,
+        {F(SSE3), F(PCLMULQDQ), F(SSSE3), F(CX16), F(SSE4_1), F(SSE4_2), F(MOVBE), F(POPCNT), F(AESNI), F(XSAVE),
+         F(RDRAND)},
+        "usable in ring 3; state is switched"),
     row(Show::host, kAvxState, {F(FMA), F(AVX), F(F16C)}, "AVX state is switched"),
     row(Show::always, {F(HYPERVISOR)}, "there is one"),
     row(Show::never, {F(OSXSAVE)}, "not a feature but a view of CR4: see osxsave_bit()"),
@@ -88,11 +101,13 @@ constexpr FeatureRow kTable[] = {
     row(Show::never, {F(XSAVES)}, "ring 0; supervisor state is not switched"),
     // 7.0 EBX
     row(Show::host, {F(FSGSBASE)}, "hardware CR4 follows the guest's; bases are read back on each exit"),
-    row(Show::host, {F(BMI1), F(FDP_EXCP_ONLY), F(BMI2), F(ERMS), F(NO_FPU_SEL), F(RDSEED), F(ADX), F(CLFLUSHOPT),
-                     F(CLWB), F(SHA)}, "usable in ring 3"),
+    row(Show::host,
+        {F(BMI1), F(FDP_EXCP_ONLY), F(BMI2), F(ERMS), F(NO_FPU_SEL), F(RDSEED), F(ADX), F(CLFLUSHOPT), F(CLWB), F(SHA)},
+        "usable in ring 3"),
     row(Show::host, kAvxState, {F(AVX2)}, "AVX state is switched"),
-    row(Show::host, kAvx512State, {F(AVX512F), F(AVX512DQ), F(AVX512_IFMA), F(AVX512PF), F(AVX512ER), F(AVX512CD),
-                                   F(AVX512BW), F(AVX512VL)}, "AVX-512 state is switched"),
+    row(Show::host, kAvx512State,
+        {F(AVX512F), F(AVX512DQ), F(AVX512_IFMA), F(AVX512PF), F(AVX512ER), F(AVX512CD), F(AVX512BW), F(AVX512VL)},
+        "AVX-512 state is switched"),
     row(Show::never, {F(SMEP), F(SMAP)}, "the guest's kernel is in ring 3 too"),
     row(Show::never, {F(INVPCID)}, "address-space tags are the hypervisor's"),
     row(Show::never, {F(TSC_ADJUST)}, "the TSC is the hypervisor's"),
@@ -103,8 +118,9 @@ constexpr FeatureRow kTable[] = {
     row(Show::host, {F(PREFETCHWT1), F(GFNI), F(CLDEMOTE), F(MOVDIRI), F(MOVDIR64B)}, "usable in ring 3"),
     row(Show::host, {F(RDPID)}, "TSC_AUX is switched"),
     row(Show::host, kAvxState, {F(VAES), F(VPCLMULQDQ)}, "AVX state is switched"),
-    row(Show::host, kAvx512State, {F(AVX512_VBMI), F(AVX512_VBMI2), F(AVX512_VNNI), F(AVX512_BITALG),
-                                   F(AVX512_VPOPCNTDQ)}, "AVX-512 state is switched"),
+    row(Show::host, kAvx512State,
+        {F(AVX512_VBMI), F(AVX512_VBMI2), F(AVX512_VNNI), F(AVX512_BITALG), F(AVX512_VPOPCNTDQ)},
+        "AVX-512 state is switched"),
     row(Show::never, {F(UMIP)}, "CR4.UMIP is the hypervisor's"),
     row(Show::never, {F(PKU), F(OSPKE)}, "keys need CR4.PKE and page-table bits"),
     row(Show::never, {F(CET_SS), F(ENQCMD)}, "supervisor state is not switched"),
@@ -113,8 +129,9 @@ constexpr FeatureRow kTable[] = {
     row(Show::host, {F(MD_CLEAR)}, "VERW works in ring 3"),
     row(Show::host, kAvx512State, {F(AVX512_4VNNIW), F(AVX512_4FMAPS), F(AVX512_VP2INTERSECT), F(AVX512_FP16)},
         "AVX-512 state is switched"),
-    row(Show::never, {F(SRBDS_CTRL), F(TSX_FORCE_ABORT), F(IBRSB), F(STIBP), F(L1D_FLUSH), F(ARCH_CAPS),
-                      F(CORE_CAPS), F(SSBD)}, "the MSRs behind them are refused"),
+    row(Show::never,
+        {F(SRBDS_CTRL), F(TSX_FORCE_ABORT), F(IBRSB), F(STIBP), F(L1D_FLUSH), F(ARCH_CAPS), F(CORE_CAPS), F(SSBD)},
+        "the MSRs behind them are refused"),
     row(Show::never, {F(RTM_ALWAYS_ABORT), F(TSXLDTRK)}, "no transactional memory"),
     row(Show::never, {F(HYBRID)}, "virtual CPUs are alike"),
     row(Show::never, {F(CET_IBT)}, "supervisor state is not switched"),
@@ -129,8 +146,9 @@ constexpr FeatureRow kTable[] = {
     row(Show::host, {F(CLZERO), F(RSTR_FP_ERR_PTRS)}, "usable in ring 3"),
     row(Show::host, {F(SSB_NO), F(BTC_NO)}, "says what the CPU is immune to"),
     row(Show::never, {F(WBNOINVD)}, "WBINVD will do"),
-    row(Show::never, {F(IBPB), F(IBRS), F(AMD_STIBP), F(IBRS_ALWAYS), F(STIBP_ALWAYS), F(IBRS_FAST),
-                      F(IBRS_SAME_MODE), F(AMD_SSBD), F(VIRT_SSBD), F(PSFD), F(IBPB_RET)},
+    row(Show::never,
+        {F(IBPB), F(IBRS), F(AMD_STIBP), F(IBRS_ALWAYS), F(STIBP_ALWAYS), F(IBRS_FAST), F(IBRS_SAME_MODE), F(AMD_SSBD),
+         F(VIRT_SSBD), F(PSFD), F(IBPB_RET)},
         "the MSRs behind them are refused"),
     row(Show::never, {F(NO_LMSL), F(AMD_PPIN)}, "EFER and the serial number are the hypervisor's"),
     // 0x80000021.EAX
@@ -323,8 +341,11 @@ CpuidResult extended_leaf(std::uint32_t leaf, CpuidFacts const& facts, HostCpuid
     switch (leaf - kFirstExtended) {
     case 0: return {highest, zeroth.ebx, zeroth.ecx, zeroth.edx};
     case 1: return extended_features(facts, real);
-    case 2: case 3: case 4: return real; // the CPU's name
-    case 5: case 6: return real;         // caches and TLBs
+    case 2:
+    case 3:
+    case 4: return real; // the CPU's name
+    case 5:
+    case 6: return real; // caches and TLBs
     case 7: return {0, 0, 0, facts.tsc_invariant ? features(leaf, 0, edx, real.edx, facts) : 0};
     case 8: return address_leaf(facts, real);
     case 0x21: return {features(leaf, 0, eax, real.eax, facts), 0, 0, 0};

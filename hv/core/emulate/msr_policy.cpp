@@ -30,7 +30,8 @@ constexpr MsrRow zero(std::uint32_t first, std::uint32_t last, Write write, char
 constexpr MsrRow kTable[] = {
     one(0x10, Read::tsc, Write::ignore, 0, 0, "TSC: nobody sets the hypervisor's clock"),
     one(0x17, Read::host, Write::refuse, 0, kAll, "PLATFORM_ID: microcode tools look at it"),
-    one(0x1b, Read::apic_base, Write::same_only, kApicBase, 0, "APIC_BASE: the APIC that CPUID shows, not the real one"),
+    one(0x1b, Read::apic_base, Write::same_only, kApicBase, 0,
+        "APIC_BASE: the APIC that CPUID shows, not the real one"),
     one(0x3a, Read::constant, Write::refuse, 1, 0, "FEATURE_CONTROL: locked, with nothing on"),
     one(0x8b, Read::host, Write::zero_only, 0, kAll, "BIOS_SIGN_ID: Linux writes 0 before it reads the revision"),
     zero(0xc1, 0xc8, Write::ignore, "PMC: no performance counters (CPUID leaf 0xa is empty)"),
@@ -79,8 +80,9 @@ static_assert(rising(), "find_msr() searches by halves");
 std::span<MsrRow const> msr_table() { return kTable; }
 
 MsrRow const* find_msr(std::uint32_t msr) {
-    auto const* const found = std::lower_bound(std::begin(kTable), std::end(kTable), msr,
-                                               [](MsrRow const& row, std::uint32_t wanted) { return row.last < wanted; });
+    auto const* const found =
+        std::lower_bound(std::begin(kTable), std::end(kTable), msr,
+                         [](MsrRow const& row, std::uint32_t wanted) { return row.last < wanted; });
     return found != std::end(kTable) && found->first <= msr ? found : nullptr;
 }
 

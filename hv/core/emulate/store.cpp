@@ -128,8 +128,7 @@ base::Result<StoreOperation, StoreRefusal> decode_store(base::Bytes code, CodeMo
     if (!is_store(instruction.operation) || !instruction.has_memory)
         return base::Err{StoreRefusal::not_a_store};
 
-    bool const no_element_left =
-        instruction.repeat && read_gpr(registers, Gpr{kRcx}, instruction.address_bytes) == 0;
+    bool const no_element_left = instruction.repeat && read_gpr(registers, Gpr{kRcx}, instruction.address_bytes) == 0;
     StoreOperation const store{instruction, effective_address(instruction, registers, bases)};
     bool const elsewhere = store.entry().raw() != (fault.raw() & ~std::uint64_t{7});
     bool const misaligned = store.address().raw() % store.size() != 0;

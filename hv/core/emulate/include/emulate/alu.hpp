@@ -8,7 +8,7 @@
 namespace emulate {
 
 struct AluResult {
-    std::uint64_t value = 0;  ///< the destination afterwards, truncated to the operand size
+    std::uint64_t value = 0; ///< the destination afterwards, truncated to the operand size
     std::uint64_t rflags = 0;
 };
 

@@ -27,15 +27,15 @@ struct CpuidFacts {
     base::VcpuId vcpu{};
     std::uint64_t guest_cr4 = 0;
     std::uint64_t guest_xcr0 = 1;
-    std::uint64_t offered_xcr0 = 1;           ///< arch::supported_xcr0(), or what the domain's policy left of it
-    std::uint32_t tsc_khz = 0;                ///< of the guest's TSC
+    std::uint64_t offered_xcr0 = 1; ///< arch::supported_xcr0(), or what the domain's policy left of it
+    std::uint32_t tsc_khz = 0;      ///< of the guest's TSC
     std::uint32_t host_tsc_khz = 0;
-    std::uint64_t tsc_offset = 0;             ///< guest's TSC less the host's
-    std::uint32_t tsc_to_ns_mul = 0;          ///< as in vcpu_time_info
+    std::uint64_t tsc_offset = 0;    ///< guest's TSC less the host's
+    std::uint32_t tsc_to_ns_mul = 0; ///< as in vcpu_time_info
     std::int8_t tsc_to_ns_shift = 0;
-    std::uint32_t tsc_incarnation = 0;        ///< how often the domain has moved
-    bool tsc_invariant = false;               ///< arch::tsc_invariant()
-    std::uint8_t machine_address_bits = 44;   ///< of the highest machine address; direct domains see it
+    std::uint32_t tsc_incarnation = 0;      ///< how often the domain has moved
+    bool tsc_invariant = false;             ///< arch::tsc_invariant()
+    std::uint8_t machine_address_bits = 44; ///< of the highest machine address; direct domains see it
 };
 
 /// Guest-physical width of a translated domain, on every host (SP-24).
@@ -46,10 +46,10 @@ inline constexpr std::uint8_t kTranslatedAddressBits = 44;
 
 /// A row of the table: some features of one register, how they show, and why.
 enum class Show : std::uint8_t {
-    host,             ///< as the CPU has them
+    host, ///< as the CPU has them
     never,
     always,
-    fixed_here,       ///< as the CPU has them, to dom0 only: true of this machine, not of the next
+    fixed_here, ///< as the CPU has them, to dom0 only: true of this machine, not of the next
 };
 enum class CpuidRegister : std::uint8_t { eax, ebx, ecx, edx };
 struct FeatureRow {

@@ -24,6 +24,7 @@ inline constexpr std::size_t kLongestInstruction = 15;
 /// mode) what user space may meet: IN, OUT, CLI, STI, INT n and the two CPUIDs. Of 16-bit code, nothing.
 enum class CodeMode : std::uint8_t { bits64, bits32, other };
 
+// clang-format off
 enum class Operation : std::uint8_t {
     // read, modify, write: in the order of their opcodes and ModRM.reg values
     add, bit_or, adc, sbb, bit_and, sub, bit_xor,
@@ -40,6 +41,7 @@ enum class Operation : std::uint8_t {
     cli, sti,
     software_interrupt,
 };
+// clang-format on
 
 /// The segment override that matters in 64-bit code: the others have base 0.
 enum class SegmentOverride : std::uint8_t { none, fs, gs };
@@ -53,11 +55,11 @@ inline constexpr std::uint8_t kNoRegister = 0xff;
 
 /// [base + index * 2^scale + displacement]
 struct MemoryOperand {
-    std::uint64_t displacement = 0;  ///< sign-extended
+    std::uint64_t displacement = 0; ///< sign-extended
     std::uint8_t base = kNoRegister;
     std::uint8_t index = kNoRegister;
     std::uint8_t scale = 0;
-    bool rip_relative = false;       ///< to the next instruction
+    bool rip_relative = false; ///< to the next instruction
     SegmentOverride segment = SegmentOverride::none;
 };
 
@@ -66,17 +68,17 @@ enum class Source : std::uint8_t { none, register_, immediate };
 
 struct Instruction {
     Operation operation{};
-    std::uint8_t length = 0;         ///< in bytes, prefixes and all
-    std::uint8_t operand_bytes = 0;  ///< 1, 2, 4 or 8
-    std::uint8_t address_bytes = 8;  ///< 4 with an address-size prefix (or in 32-bit code)
-    bool has_memory = false;         ///< the ModRM operand is `memory`; otherwise it is `direct`
+    std::uint8_t length = 0;        ///< in bytes, prefixes and all
+    std::uint8_t operand_bytes = 0; ///< 1, 2, 4 or 8
+    std::uint8_t address_bytes = 8; ///< 4 with an address-size prefix (or in 32-bit code)
+    bool has_memory = false;        ///< the ModRM operand is `memory`; otherwise it is `direct`
     bool lock = false;
-    bool repeat = false;             ///< REP, on a string instruction
+    bool repeat = false; ///< REP, on a string instruction
     Source source = Source::none;
     MemoryOperand memory{};
-    Gpr direct{};                    ///< the ModRM operand, if it is a register
-    Gpr reg{};                       ///< ModRM.reg: a general register, or the number of a control or debug register
-    std::uint64_t immediate = 0;     ///< sign-extended where the instruction does so
+    Gpr direct{};                ///< the ModRM operand, if it is a register
+    Gpr reg{};                   ///< ModRM.reg: a general register, or the number of a control or debug register
+    std::uint64_t immediate = 0; ///< sign-extended where the instruction does so
 };
 
 enum class DecodeFailure : std::uint8_t {

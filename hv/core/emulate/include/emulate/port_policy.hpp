@@ -27,7 +27,7 @@ enum class PortUse : std::uint8_t {
 
 /// What start of day found out about this machine's ports. Zero: there is none.
 struct PortFacts {
-    std::uint16_t uart = 0;         ///< the serial line that is the hypervisor's console (8 ports)
+    std::uint16_t uart = 0; ///< the serial line that is the hypervisor's console (8 ports)
     std::uint16_t pm1a_control = 0;
     std::uint16_t pm1b_control = 0;
 };

@@ -57,34 +57,33 @@ struct Outcome {
 };
 
 template <typename E>
-concept Environment =
-    requires(E& env, std::uint32_t number, std::uint64_t value, std::uint16_t port, unsigned bytes,
-             std::uint32_t datum, base::Vaddr at, std::span<std::byte> into, std::span<std::byte const> from,
-             CpuidView view) {
-        { env.in_kernel_mode() } -> std::same_as<bool>;
-        { env.iopl() } -> std::convertible_to<unsigned>;         // virtual: physdev_op set_iopl
-        { env.segment_bases() } -> std::same_as<SegmentBases>;
-        // Nothing or false: #GP.
-        { env.read_msr(number) } -> std::same_as<std::optional<std::uint64_t>>;
-        { env.write_msr(number, value) } -> std::same_as<bool>;
-        { env.read_control(number) } -> std::same_as<std::optional<std::uint64_t>>; // CR0, 2, 3, 4, 8
-        { env.write_control(number, value) } -> std::same_as<bool>;
-        { env.read_debug(number) } -> std::same_as<std::optional<std::uint64_t>>;   // DR0 .. DR7
-        { env.write_debug(number, value) } -> std::same_as<bool>;
-        { env.write_xcr0(value) } -> std::same_as<bool>;
-        { env.cpuid(number, number, view) } -> std::same_as<arch::CpuidResult>;
-        { env.read_tsc() } -> std::same_as<std::uint64_t>;
-        { env.read_tsc_aux() } -> std::same_as<std::uint64_t>;
-        env.write_back_caches();
-        // The task's I/O bitmap; asked only where IOPL does not already allow the access.
-        { env.bitmap_allows(port, bytes) } -> std::same_as<bool>;
-        { env.port_in(port, bytes) } -> std::same_as<std::uint32_t>;
-        env.port_out(port, bytes, datum);
-        // Nothing: it worked, or would work.
-        { env.probe_write(at, bytes) } -> std::same_as<std::optional<MemoryFault>>;
-        { env.copy_from_guest(into, at) } -> std::same_as<std::optional<MemoryFault>>;
-        { env.copy_to_guest(at, from) } -> std::same_as<std::optional<MemoryFault>>;
-    };
+concept Environment = requires(E& env, std::uint32_t number, std::uint64_t value, std::uint16_t port, unsigned bytes,
+                               std::uint32_t datum, base::Vaddr at, std::span<std::byte> into,
+                               std::span<std::byte const> from, CpuidView view) {
+    { env.in_kernel_mode() } -> std::same_as<bool>;
+    { env.iopl() } -> std::convertible_to<unsigned>; // virtual: physdev_op set_iopl
+    { env.segment_bases() } -> std::same_as<SegmentBases>;
+    // Nothing or false: #GP.
+    { env.read_msr(number) } -> std::same_as<std::optional<std::uint64_t>>;
+    { env.write_msr(number, value) } -> std::same_as<bool>;
+    { env.read_control(number) } -> std::same_as<std::optional<std::uint64_t>>; // CR0, 2, 3, 4, 8
+    { env.write_control(number, value) } -> std::same_as<bool>;
+    { env.read_debug(number) } -> std::same_as<std::optional<std::uint64_t>>; // DR0 .. DR7
+    { env.write_debug(number, value) } -> std::same_as<bool>;
+    { env.write_xcr0(value) } -> std::same_as<bool>;
+    { env.cpuid(number, number, view) } -> std::same_as<arch::CpuidResult>;
+    { env.read_tsc() } -> std::same_as<std::uint64_t>;
+    { env.read_tsc_aux() } -> std::same_as<std::uint64_t>;
+    env.write_back_caches();
+    // The task's I/O bitmap; asked only where IOPL does not already allow the access.
+    { env.bitmap_allows(port, bytes) } -> std::same_as<bool>;
+    { env.port_in(port, bytes) } -> std::same_as<std::uint32_t>;
+    env.port_out(port, bytes, datum);
+    // Nothing: it worked, or would work.
+    { env.probe_write(at, bytes) } -> std::same_as<std::optional<MemoryFault>>;
+    { env.copy_from_guest(into, at) } -> std::same_as<std::optional<MemoryFault>>;
+    { env.copy_to_guest(at, from) } -> std::same_as<std::optional<MemoryFault>>;
+};
 
 /// How many elements of a repeated INS or OUTS are carried out before the guest is let go on (SP-9).
 inline constexpr unsigned kStringBudget = 256;

@@ -67,9 +67,7 @@ template <typename E> class Emulation {
         case write_debug: return finish_if(env_.write_debug(instruction_.reg.number, named_register()));
         case xsetbv: return finish_if(low_half(registers_.rcx) == 0 && env_.write_xcr0(read_edx_eax(registers_)));
         case rdtsc: return read_into_edx_eax(env_.read_tsc());
-        case rdtscp:
-            registers_.rcx = low_half(env_.read_tsc_aux());
-            return read_into_edx_eax(env_.read_tsc());
+        case rdtscp: registers_.rcx = low_half(env_.read_tsc_aux()); return read_into_edx_eax(env_.read_tsc());
         case wbinvd: env_.write_back_caches(); return finish();
         case hlt: {
             Outcome outcome = finish();
@@ -144,7 +142,9 @@ template <typename E> class Emulation {
     // --- strings ---------------------------------------------------------------------------------------------------
 
     /// The register that walks through memory.
-    Gpr pointer() const { return Gpr{instruction_.operation == Operation::ins ? std::uint8_t{kRdi} : std::uint8_t{kRsi}}; }
+    Gpr pointer() const {
+        return Gpr{instruction_.operation == Operation::ins ? std::uint8_t{kRdi} : std::uint8_t{kRsi}};
+    }
 
     base::Vaddr element_address() const {
         std::uint64_t at = read_gpr(registers_, pointer(), instruction_.address_bytes);

@@ -42,9 +42,9 @@ class StoreOperation {
     StoreOperation(Instruction const& instruction, base::Vaddr address)
         : instruction_{instruction}, address_{address} {}
 
-    [[nodiscard]] base::Vaddr address() const { return address_; }              ///< the first byte written
+    [[nodiscard]] base::Vaddr address() const { return address_; } ///< the first byte written
     [[nodiscard]] base::Vaddr entry() const { return base::Vaddr{address_.raw() & ~std::uint64_t{7}}; }
-    [[nodiscard]] unsigned size() const { return instruction_.operand_bytes; }  ///< in bytes
+    [[nodiscard]] unsigned size() const { return instruction_.operand_bytes; } ///< in bytes
 
     /// What the instruction does when the entry holds @p old. @p before are the registers it was decoded with.
     [[nodiscard]] Effect apply(std::uint64_t old, arch::Registers const& before) const;
