@@ -39,8 +39,8 @@ class TlbClock {
 
     /// @p cpu will run guests from now on. REQUIRES: its TLB is empty.
     void add_cpu(base::CpuId cpu) {
+        ASSERT(cpu.raw() < base::kMaxCpus);
         last_flush_[cpu.raw()].store(clock_.fetch_add(1) + 1);
-        std::atomic_ref{online_[cpu.raw()]}.store(true);
     }
 
     // --- the remover's side -------------------------------------------------------------------------------------------
@@ -73,8 +73,8 @@ class TlbClock {
     /// Every CPU has.
     [[nodiscard]] bool is_safe(Stamp stamp) const {
         auto const when = widen(stamp);
-        for (std::uint32_t cpu = 0; cpu < base::kMaxCpus; ++cpu)
-            if (online(cpu) && last_flush_[cpu].load() <= when)
+        for (auto const& last : last_flush_)
+            if (is_behind(last.load(), when))
                 return false;
         return true;
     }
@@ -83,23 +83,23 @@ class TlbClock {
         CpuSet late;
         auto const when = widen(stamp);
         for (std::uint32_t cpu = 0; cpu < base::kMaxCpus; ++cpu)
-            if (online(cpu) && last_flush_[cpu].load() <= when)
+            if (is_behind(last_flush_[cpu].load(), when))
                 late.set(cpu);
         return late;
     }
 
   private:
-    [[nodiscard]] bool online(std::uint32_t cpu) const {
-        return std::atomic_ref{const_cast<bool&>(online_[cpu])}.load(std::memory_order_relaxed);
-    }
+    static constexpr std::uint64_t kOffline = 0; ///< the clock never says 0 after a flush
+
+    static bool is_behind(std::uint64_t last, std::uint64_t when) { return last != kOffline && last <= when; }
+
     [[nodiscard]] std::uint64_t widen(Stamp stamp) const {
         auto const now = clock_.load();
         return now - static_cast<Stamp>(static_cast<Stamp>(now) - stamp);
     }
 
     std::atomic<std::uint64_t> clock_;
-    std::array<std::atomic<std::uint64_t>, base::kMaxCpus> last_flush_{};
-    std::array<bool, base::kMaxCpus> online_{};
+    std::array<std::atomic<std::uint64_t>, base::kMaxCpus> last_flush_{}; ///< kOffline: runs no guests
 };
 
 /// A domain's TLB generation (SP-12). A harvest, a flush that skips a vCPU which does not run, and whatever else a CPU

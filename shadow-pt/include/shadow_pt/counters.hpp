@@ -1,0 +1,25 @@
+/// What shadow paging has done so far, for the domain dump and the benchmarks. Approximate while CPUs are at work.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace shadow_pt {
+
+struct Counters {
+    using Count = std::atomic<std::uint64_t>;
+
+    Count tables_built{0};
+    Count tables_torn{0};
+    Count tables_without_shadow{0}; ///< the pool was full (SP-10)
+    Count entries_updated{0};       ///< by hypercalls
+    Count stores_emulated{0};       ///< by faults (SP-18)
+    Count hidden_faults{0};         ///< faults that the guest never saw (SP-15..17)
+    Count guest_faults{0};          ///< faults that were the guest's own
+    Count flushes_for_tables{0};    ///< because a frame became a table while it could be in a TLB (SP-6)
+    Count refusals{0};
+
+    static void bump(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
+};
+
+} // namespace shadow_pt

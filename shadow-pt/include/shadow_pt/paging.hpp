@@ -1,0 +1,208 @@
+/// Shadow paging of one domain: the guest's tables are data, the shadows are what the MMU uses (docs/shadow-paging.md).
+///
+/// The model
+///
+///   Each frame that a guest uses as a page table has one *shadow*, of the same level. Its entries name machine frames,
+///   and carry what the guest's entries allow. Both change in one go: the PV hypercalls and the emulated stores are the
+///   only ways to write a frame that is a table, because nobody may map such a frame writable (SP-1).
+///
+///        guest's tables                    shadows (templates)             root pages of a CPU
+///        L4 ──gfn──▶ L3 ─▶ L2 ─▶ L1         S4 ──mfn──▶ S3 ─▶ S2 ─▶ S1      copies of S4, with the
+///         ▲           ▲                     ▲           ▲                   hypervisor's own slots
+///         └── link ───┼─────────────────────┘           │
+///                     └─────────── link ────────────────┘
+///
+///   What a shadow entry holds, it holds by references, so that nothing is ever searched for (SP-2):
+///
+///        leaf    one reference to its frame, and one `writable` use if the guest may write there
+///        upper   one use of the child as a table of its level
+///
+///   and a table in use holds one reference to its own frame.
+///
+/// The life of a leaf entry (SP-15, SP-16, SP-17); "A" and "D" are the guest's bits
+///
+///             guest makes it present                          first write
+///     empty ──────────────────────────▶ read-only, A ──────────────────────▶ writable, A, D
+///       ▲                                  │    ▲    guest clears D            │
+///       │ guest clears P                   │    └──────────────────────────────┤
+///       │                    guest clears A│    ▲ first access                 │ guest clears A
+///       └── from every state               ▼    │                              ▼
+///                                        hidden (P = 0, the frame kept) ◀──────┘
+///
+/// The life of a table
+///
+///     a use wanted ─▶ claimed ─▶ building (preemptible) ─▶ ready ─▶ last use gone: its shadow becomes a *remains*
+///
+///   Remains are shadows whose table has left them: nothing leads to them but what CPUs have cached. What they hold is
+///   given back piece by piece by drain(), and each operation that makes remains ends only when there are none (SP-9).
+///
+/// Using it
+///
+///   Any CPU may call any operation at any time. An operation that answers Error::preempted has left everything
+///   consistent: call it again with the same arguments until it answers something else. `debt` collects flushes.
+///   Addresses are those of guest tables; a Root is what acquire_root() gave.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+
+#include "base/frame.hpp"
+#include "base/result.hpp"
+#include "shadow_pt/counters.hpp"
+#include "shadow_pt/flush_debt.hpp"
+#include "shadow_pt/frame_state.hpp"
+#include "shadow_pt/guest_entry.hpp"
+#include "shadow_pt/host.hpp"
+#include "shadow_pt/remains.hpp"
+#include "shadow_pt/shadow_entry.hpp"
+#include "shadow_pt/shadow_page.hpp"
+
+namespace shadow_pt {
+
+/// A root that somebody uses: a guest's L4, and the template that root pages are copied from (SP-13). Stays valid until
+/// release_root().
+struct Root {
+    base::Mfn table;    ///< the guest's L4
+    base::Mfn shadow;   ///< its shadow
+    [[nodiscard]] bool valid() const { return table.valid(); }
+};
+
+/// How mmu_update changes an entry.
+enum class UpdateMode : std::uint8_t {
+    normal,      ///< MMU_NORMAL_PT_UPDATE, and MMU_PT_UPDATE_NO_TRANSLATE
+    preserve_ad, ///< MMU_PT_UPDATE_PRESERVE_AD: A and D of the present entry stay set
+};
+
+/// What an access wants. Guests run in one ring, so that user or not makes no difference to the tables.
+struct Access {
+    bool write = false;
+    bool execute = false;
+};
+
+/// What is to be done about a page fault.
+enum class FaultAction : std::uint8_t {
+    retry,    ///< the cause is gone: resume the guest
+    reflect,  ///< the guest's own fault: give it, with FaultAnswer::error_code
+    stuck,    ///< no memory for a shadow that the guest cannot run without: the domain cannot go on
+    emulate,  ///< a store to an L1 table: decode it and call emulate_store(); what cannot be decoded is reflected
+};
+struct FaultAnswer {
+    FaultAction action = FaultAction::retry;
+    std::uint32_t error_code = 0; ///< for reflect, and if an emulation fails; rebuilt from the guest's entries (SP-17)
+};
+
+/// A guest's page, held for the hypervisor to read or write through the direct map. Give back by Paging::done().
+struct [[nodiscard]] Resolved {
+    base::Mfn frame;
+    std::uint64_t offset = 0;
+    TargetKind kind = TargetKind::own;
+    bool write = false;
+};
+
+/// Where a grant is mapped: at an address of a root, or in an entry of an L1 of the domain (GNTMAP_contains_pte).
+struct EntryPlace {
+    Root const* root = nullptr; ///< with `address`
+    base::Vaddr address;
+    base::Gaddr entry;          ///< of the L1 entry, if `root` is null
+
+    static EntryPlace at_address(Root const& root, base::Vaddr address) { return {.root = &root, .address = address, .entry = {}}; }
+    static EntryPlace in_table(base::Gaddr entry) { return {.root = nullptr, .address = {}, .entry = entry}; }
+};
+
+/// The entries that lead to an address, from L4 down to the last one present: for dumps. No side effects.
+struct Walk {
+    struct Step {
+        base::Mfn table;  ///< the guest's; invalid if not known
+        base::Mfn shadow;
+        std::uint64_t guest_entry = 0;
+        std::uint64_t shadow_entry = 0;
+    };
+    unsigned steps = 0;
+    Step step[4]{};
+};
+
+template <Host H> class Paging {
+  public:
+    using Source = typename H::Source;
+
+    explicit Paging(H& host) : host_{host} {}
+    Paging(Paging const&) = delete;
+    Paging& operator=(Paging const&) = delete;
+
+    // --- tables: MMUEXT_PIN_L1..L4, UNPIN, NEW_BASEPTR, NEW_USER_BASEPTR (pin.hpp) ---------------------------------------
+
+    /// Makes @p gfn a table of @p level that stays one. `invalid`: not the domain's RAM, another use, pinned already, or
+    /// an entry below it is refused.
+    [[nodiscard]] base::Status pin(unsigned level, base::Gfn gfn);
+    /// `invalid` if it is not pinned. When it answers ok, all that only the pin kept is no table any more (SP-9).
+    [[nodiscard]] base::Status unpin(base::Gfn gfn);
+
+    /// One use of the L4 @p gfn as a root. `no_memory`: no shadow to run on.
+    [[nodiscard]] base::Result<Root> acquire_root(base::Gfn gfn);
+    /// Gives it back. REQUIRES: no CPU's root page is a copy of it any more.
+    [[nodiscard]] base::Status release_root(Root const& root);
+
+    // --- entries: mmu_update, update_va_mapping, stores (update.hpp) -----------------------------------------------------
+
+    /// Writes the guest's word at @p where: an entry of whatever table it lies in, or plain memory if it is in none.
+    /// @p source: whose frames the value names.
+    [[nodiscard]] base::Status update_entry(base::Gaddr where, std::uint64_t value, UpdateMode mode, Source source = {});
+
+    /// Writes the L1 entry for @p address. An entry that loses rights owes a local INVLPG at least.
+    [[nodiscard]] base::Status update_va(Root const& root, base::Vaddr address, std::uint64_t value, FlushDebt& debt,
+                                         Source source = {});
+
+    /// Does a guest's store to the L1 entry that @p address lies in, after handle_fault() said so: @p modify(old) is the
+    /// new value of the aligned 8 bytes, called under the table's lock, once. An error: nothing has changed, reflect.
+    template <std::invocable<std::uint64_t> Modify>
+    [[nodiscard]] base::Status emulate_store(Root const& root, base::Vaddr address, Modify&& modify);
+
+    // --- faults and the hypervisor's own accesses (fault.hpp) ------------------------------------------------------------
+
+    /// A page fault of the guest. @p error_code is the CPU's, but for the U bit, which the caller decides.
+    [[nodiscard]] FaultAnswer handle_fault(Root const& root, base::Vaddr address, std::uint32_t error_code);
+
+    /// The page at @p address, as the guest itself could access it; does the work of its faults on the way. Holds a
+    /// reference, and keeps the frame from becoming a table if it is for writing. `bad_address`: the guest could not.
+    [[nodiscard]] base::Result<Resolved> resolve(Root const& root, base::Vaddr address, Access access);
+    /// Ends it; marks a frame resolved for writing (SP-21).
+    void done(Resolved const& page);
+
+    // --- other users of frames (frames.hpp) ------------------------------------------------------------------------------
+
+    /// Holds @p gfn, own RAM, as @p use: `writable` (registered areas, grants, copies) or `descriptor`, which no TLB can
+    /// write any more when this returns (SP-6). `invalid` if the frame has another use.
+    [[nodiscard]] base::Result<base::Mfn> hold(base::Gfn gfn, Use use);
+    void unhold(base::Mfn frame, Use use);
+
+    // --- grants: an entry of their own kind (grant.hpp) -------------------------------------------------------------------
+
+    /// Makes the entry at @p place map @p target, a frame with a reference for this entry, which the entry takes over
+    /// only on success. @p flags: the guest's entry, without its frame. `bad_address`: no L1 there; `invalid`: the
+    /// frame's use forbids it.
+    [[nodiscard]] base::Status map_grant(EntryPlace const& place, Target target, std::uint64_t flags, FlushDebt& debt);
+    /// Clears the entry at @p place. `bad_address`: it does not map @p frame as a grant. All vCPUs owe a flush.
+    [[nodiscard]] base::Status unmap_grant(EntryPlace const& place, base::Mfn frame, FlushDebt& debt);
+
+    // --- the end, and looking in ------------------------------------------------------------------------------------------
+
+    /// Gives back what operations that were never continued have left. Before a domain's record is taken, and at its
+    /// end; `preempted` until there is nothing.
+    [[nodiscard]] base::Status settle();
+    /// Of a dying domain, for each of its frames, after its roots are released: undoes a pin, and a build that nobody
+    /// will finish. Then settle().
+    [[nodiscard]] base::Status relinquish(base::Mfn frame);
+
+    [[nodiscard]] Walk walk(Root const& root, base::Vaddr address);
+    /// Asserts what must hold of a ready table and its shadow while no operation is under way (check.hpp).
+    void check_invariants(base::Mfn table);
+    [[nodiscard]] Counters const& counters() const { return counters_; }
+
+  private:
+    H& host_;
+    RemainsList remains_;
+    Counters counters_;
+};
+
+} // namespace shadow_pt
