@@ -10,6 +10,7 @@ enum class LockRank : std::uint8_t {
     domain,      ///< one domain's life and limits; two at once: lower id first
     grants,      ///< one domain's grant table and map track; two at once: lower id first
     paging,      ///< what the per-table lock bits do not cover: a domain's shadow pool and its eviction
+    event_links, ///< what links the event channels of two domains; before the tables of both
     events,      ///< one domain's event-channel table; two at once: lower id first
     vcpu,        ///< one vCPU's registrations, timers and saved state, against other vCPUs
     run_queue,   ///< one CPU's run queue; two at once: lower CPU first

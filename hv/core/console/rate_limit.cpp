@@ -1,0 +1,1 @@
+#include "console/rate_limit.hpp"

@@ -1,0 +1,1 @@
+#include "sched/entity.hpp"

@@ -1,0 +1,1 @@
+#include "sched/idle_set.hpp"

@@ -1,0 +1,88 @@
+/// What the scheduler knows of a vCPU.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/bitmap.hpp"
+#include "base/number.hpp"
+#include "base/pairing_heap.hpp"
+#include "sched/policy.hpp"
+#include "sched/virtual_time.hpp"
+#include "timing/runstate.hpp"
+
+namespace sched {
+
+using Affinity = base::Bitmap<base::kMaxCpus>;
+
+/// Every CPU.
+constexpr Affinity anywhere() {
+    Affinity all;
+    for (std::size_t cpu = 0; cpu < Affinity::size(); ++cpu)
+        all.set(cpu);
+    return all;
+}
+
+/// Where an entity is.
+///
+///     off ---wake, resume---> waiting ---schedule---> running ---schedule---> leaving
+///      ^                       ^   |                                         |  |
+///      |                       |   '---pause---> off                         |  |
+///      |                       '---------context_saved, still runnable-------'  |
+///      '-----------------------------context_saved, blocked or paused-----------'
+enum class Place : std::uint8_t {
+    off,     ///< blocked or paused, its state saved
+    waiting, ///< in its home CPU's queue
+    running, ///< on its home CPU
+    leaving, ///< between two places: the CPU that moves it will see to it that it goes on, if it may run by then
+};
+
+struct WaitingTag;
+
+/// Made paused once: resume() sets it going.
+class Entity : public base::HeapNode<WaitingTag> {
+  public:
+    Entity() = default;
+
+    // Any CPU may ask these; the answer may be old when it arrives, unless the caller knows better.
+    [[nodiscard]] base::CpuId home() const { return base::CpuId{home_.load(std::memory_order_relaxed)}; }
+    [[nodiscard]] Place place() const { return place_.load(std::memory_order_seq_cst); }
+    /// Its state is in memory and no CPU will run it until it is woken or resumed.
+    [[nodiscard]] bool off() const { return place() == Place::off; }
+    [[nodiscard]] bool blocked() const { return blocked_.load(std::memory_order_seq_cst); }
+    [[nodiscard]] std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
+    [[nodiscard]] timing::Runstate const& runstate() const { return runstate_; }
+
+    [[nodiscard]] VirtualTime virtual_time() const { return virtual_time_; }
+
+  private:
+    friend class Scheduler;
+    friend class RunQueue;
+
+    [[nodiscard]] bool runnable() const { return !blocked() && pauses_ == 0; }
+    [[nodiscard]] bool may_run_on(base::CpuId cpu) const { return affinity_.test(cpu.raw()); }
+    /// Its virtual time, were it charged now.
+    [[nodiscard]] VirtualTime virtual_time_at(std::uint64_t now) const;
+    /// Counts the time since the last charge. Exact: what does not divide is carried on, so that many short runs cost
+    /// as much as one long one.
+    void charge(std::uint64_t now);
+    /// Tells the runstate what the flags and the place say.
+    void account(std::uint64_t now);
+
+    // Changes under the lock of the home queue only; the atomic ones may be read without it.
+    std::atomic<std::uint32_t> home_{0};
+    std::atomic<Place> place_{Place::off};
+    std::atomic<bool> blocked_{false}; ///< but set by the CPU that runs it, without a lock (Scheduler::block)
+    std::uint32_t pauses_ = 1;
+    std::atomic<std::uint32_t> weight_{kDefaultWeight};
+    Affinity affinity_ = anywhere();
+    timing::Runstate runstate_;
+
+    VirtualTime virtual_time_;
+    std::uint64_t charge_rest_ = 0; ///< in units of 1 / weight
+    std::uint64_t charged_until_ = 0;
+    std::uint64_t dispatched_ = 0; ///< when it last came to a CPU
+    bool yielded_ = false;         ///< the CPU that runs it only
+};
+
+} // namespace sched

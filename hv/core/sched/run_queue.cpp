@@ -1,0 +1,1 @@
+#include "sched/run_queue.hpp"

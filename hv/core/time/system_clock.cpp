@@ -1,0 +1,1 @@
+#include "timing/system_clock.hpp"

@@ -1,0 +1,1 @@
+#include "timing/time_info.hpp"

@@ -1,0 +1,1 @@
+#include "timing/timer_queue.hpp"

@@ -1,0 +1,1 @@
+#include "timing/wall_clock.hpp"
