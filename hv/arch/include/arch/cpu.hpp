@@ -143,5 +143,7 @@ void console_write(std::span<char const> text);          ///< raw bytes to the s
 std::size_t console_read(std::span<char> into);          ///< what has arrived; never waits
 [[noreturn]] void power_off();
 [[noreturn]] void reboot();
+/// Domain 0 has crashed: a test machine reports failure, any other restarts, or halts with `noreboot`.
+[[noreturn]] void dom0_crashed();
 
 } // namespace arch
