@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstddef>
-#include <span>
 
 #include "base/assert.hpp"
 
@@ -46,7 +45,6 @@ template <typename T, std::size_t N> class FixedVector {
     constexpr T* end() { return items_.data() + size_; }
     constexpr T const* begin() const { return items_.data(); }
     constexpr T const* end() const { return items_.data() + size_; }
-    constexpr operator std::span<T const>() const { return {begin(), size_}; }
 
   private:
     std::array<T, N> items_{};

@@ -66,7 +66,8 @@ struct CommandLine {
     std::string_view guest; ///< what follows a lone `--`: it is for dom0's command line
 };
 
-/// Reads @p text: words separated by blanks. A later option overrides an earlier one.
+/// Reads @p text: words separated by blanks. A later option overrides an earlier one. The complaints and the guest's
+/// part point into @p text.
 CommandLine parse_command_line(std::string_view text);
 
 /// One line of the list of options, for documentation.

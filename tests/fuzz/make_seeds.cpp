@@ -1,0 +1,90 @@
+/// Writes the binary seeds of tests/corpus, made by hand with the builders of the unit tests:
+///
+///     make_seeds <folder of the corpora>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "unit/boot/firmware.hpp"
+#include "unit/boot/loader.hpp"
+#include "unit/build/kernel_file.hpp"
+
+namespace {
+
+using test::ByteBuilder;
+
+void write(std::filesystem::path const& file, base::Bytes bytes) {
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream{file, std::ios::binary}.write(reinterpret_cast<char const*>(bytes.data()),
+                                                static_cast<std::streamsize>(bytes.size()));
+}
+
+/// Mode 1 of the ACPI target: tables without their headers, which the target makes anew.
+void add_table(ByteBuilder& input, unsigned kind, base::Bytes table) {
+    auto const body = table.subspan(sizeof(boot::TableHeader));
+    input.u8(kind).u16(static_cast<unsigned>(body.size())).append(body);
+}
+
+/// Mode 0: a root pointer, an XSDT and a MADT in the BIOS area, as they are.
+ByteBuilder bios_area() {
+    auto const at = [](std::uint64_t offset) { return test::Firmware::kBiosArea.raw() + offset; };
+    ByteBuilder area;
+    area.u8(0).append(test::rsdp(0, at(64))).pad_to(1 + 64);
+    area.append(test::acpi_table("XSDT", ByteBuilder{}.u64(at(128)))).pad_to(1 + 128).append(test::q35_madt(1));
+    return area;
+}
+
+ByteBuilder kernel_input(unsigned frames, unsigned initrd, base::Bytes file) {
+    return ByteBuilder{}.u16(frames).u16(initrd).append(file);
+}
+
+/// Small kernels at low addresses: mutations of them stay within the few frames of a fuzzed domain.
+ByteBuilder small_linux() {
+    return test::ElfBuilder{}
+        .load(test::kLinuxBase + 0x100000, 0x100000, test::filled(64, 0x11), 0x1800)
+        .load(0, 0x102000, test::filled(16, 0x22), 0x400)
+        .notes(test::linux_notes(test::kLinuxBase + 0x100010))
+        .file();
+}
+ByteBuilder small_plain() {
+    test::NotesBuilder notes;
+    notes.number(XEN_ELFNOTE_ENTRY, 0x1010).number(XEN_ELFNOTE_HYPERCALL_PAGE, 0x2000).number(XEN_ELFNOTE_VIRT_BASE, 0);
+    return test::ElfBuilder{}.load(0x1000, 0x1000, test::filled(64, 0x44), 0x3000).notes(notes).file();
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2) {
+        std::cerr << "usage: make_seeds <folder of the corpora>\n";
+        return 2;
+    }
+    std::filesystem::path const corpus{argv[1]};
+
+    ByteBuilder tables;
+    tables.u8(1);
+    add_table(tables, 1, test::q35_fadt());
+    add_table(tables, 0, test::q35_madt(2));
+    add_table(tables, 2, test::q35_hpet());
+    add_table(tables, 3, test::q35_mcfg());
+    write(corpus / "acpi/q35-tables", tables);
+    test::MadtBuilder rich;
+    rich.local_apic(0, 0).x2apic(1, 300).nmi(5, 20).local_apic_address(0xfee00000).x2apic_nmi(1, 0, 1);
+    ByteBuilder rich_tables;
+    rich_tables.u8(1);
+    add_table(rich_tables, 0, rich.table());
+    write(corpus / "acpi/rich-madt", rich_tables);
+    write(corpus / "acpi/bios-area", bios_area());
+
+    test::Multiboot2Builder grub;
+    grub.command_line("console=com1").loader("GRUB").module(0x200000, 0x300000, "hello");
+    grub.memory_map({{0, 0x9fc00, 1}, {0x9fc00, 0x400, 2}, {0x100000, 0x7fee0000, 1}, {0x7000000, 0x1000, 3}});
+    grub.rgb_framebuffer(0xfd000000, 1024, 768).tag(15, test::rsdp(0x1000, 0x2000)).tag(21, ByteBuilder{}.u32(0x1000000));
+    write(corpus / "multiboot2/grub", grub.finish());
+    test::Multiboot2Builder bare;
+    write(corpus / "multiboot2/bare", bare.text_screen().tag(14, test::rsdp(0x1000)).finish());
+
+    write(corpus / "elf/linux", kernel_input(2048, 5000, small_linux()));
+    write(corpus / "elf/plain", kernel_input(1500, 100, small_plain()));
+    write(corpus / "elf/bzimage", kernel_input(100, 0, ByteBuilder{}.pad_to(0x202).text("HdrS").pad_to(0x220)));
+}
