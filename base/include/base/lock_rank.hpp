@@ -16,6 +16,7 @@ enum class LockRank : std::uint8_t {
     run_queue,   ///< one CPU's run queue; two at once: lower CPU first
     timers,      ///< one CPU's timer queue
     frames,      ///< the frame allocator
+    roots,       ///< one CPU's root page, while it is copied or patched
     trace,       ///< the trace ring
     console,     ///< the console; the last, so that anything may print
 };
