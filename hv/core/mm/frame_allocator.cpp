@@ -78,8 +78,8 @@ base::Status FrameAllocator::charge(Request const& request) {
         return {};
     auto& quota = accounts_.of(request.owner);
     auto const frames = std::uint32_t{1} << request.order;
-    bool const granted = request.counting == Counting::within_limit ? quota.charge(frames)
-                                                                    : quota.charge_beyond_limit(frames);
+    bool const granted =
+        request.counting == Counting::within_limit ? quota.charge(frames) : quota.charge_beyond_limit(frames);
     return granted ? base::Status{} : base::Status{Err{Error::no_memory}};
 }
 

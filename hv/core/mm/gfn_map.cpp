@@ -77,8 +77,8 @@ GfnMap::Entry* GfnMap::find(Gfn gfn) {
 
 base::Status GfnMap::set(Gfn gfn, FrameRef frame) {
     auto& info = frame.info();
-    bool const right_number = translated() ? gfn < kEndGfn && (gfn >= kFirstSpecialGfn) == info.special()
-                                           : gfn.raw() == frame.mfn().raw();
+    bool const right_number =
+        translated() ? gfn < kEndGfn && (gfn >= kFirstSpecialGfn) == info.special() : gfn.raw() == frame.mfn().raw();
     if (!right_number || info.owner_id() != owner_)
         return Err{Error::invalid};
     Entry* const entry = translated() ? TRY(find_or_make(gfn)) : nullptr;

@@ -22,7 +22,7 @@ struct alignas(Heap::kAlignment) Heap::Slab {
     Slab* previous = nullptr;
     std::uint16_t size_class = 0;
     std::uint16_t used = 0;
-    std::uint16_t first_freed = 0;               ///< offset; 0: none
+    std::uint16_t first_freed = 0;                ///< offset; 0: none
     std::uint16_t first_fresh = Heap::kAlignment; ///< offset of the first object never used
 
     [[nodiscard]] std::uint16_t object_size() const { return kClasses[size_class]; }

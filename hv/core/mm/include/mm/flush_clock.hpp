@@ -1,21 +1,33 @@
-/// What the frame allocator asks about TLBs (SP-2), answered by any object with these members, which must outlive the
-/// FlushClock. Stamps are moments of a clock that counts flushes:
-///
-///     std::uint32_t now();                 the stamp of what is unmapped now
-///     bool is_safe(std::uint32_t stamp);   every CPU has flushed since `stamp`: no TLB knows the frame any more.
-///                                          Called with the allocator's lock held: takes no lock
-///     void ask(std::uint32_t stamp);       asks the CPUs that have not to flush soon; never waits
+/// What the frame allocator asks about TLBs (SP-2), of any object that can answer. Stamps are moments of a clock that
+/// counts flushes (shadow_pt/tlb_clock.hpp).
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 
 namespace mm {
 
+class FlushClock;
+
+template <typename C>
+concept FlushClockSource = !std::same_as<C, FlushClock> && requires(C & clock, std::uint32_t stamp) {
+    /// The stamp of what is unmapped now.
+    { clock.now() } -> std::same_as<std::uint32_t>;
+    /// Every CPU has flushed since @p stamp: no TLB knows the frame any more. Called with a lock of rank `frames`, so
+    /// it takes none.
+    { clock.is_safe(stamp) } -> std::same_as<bool>;
+    /// Asks the CPUs that have not to flush soon; never waits.
+    { clock.ask(stamp) } -> std::same_as<void>;
+};
+
+/// Refers to such an object, which must outlive it.
 class FlushClock {
   public:
-    template <typename Clock> explicit FlushClock(Clock& clock)
-        : clock_{&clock}, now_{[](void* self) -> std::uint32_t { return static_cast<Clock*>(self)->now(); }},
-          is_safe_{[](void* self, std::uint32_t stamp) -> bool { return static_cast<Clock*>(self)->is_safe(stamp); }},
+    template <FlushClockSource Clock>
+    explicit FlushClock(Clock& clock)
+        : clock_{&clock},
+          now_{[](void* self) { return static_cast<Clock*>(self)->now(); }},
+          is_safe_{[](void* self, std::uint32_t stamp) { return static_cast<Clock*>(self)->is_safe(stamp); }},
           ask_{[](void* self, std::uint32_t stamp) { static_cast<Clock*>(self)->ask(stamp); }} {}
 
     [[nodiscard]] std::uint32_t now() const { return now_(clock_); }

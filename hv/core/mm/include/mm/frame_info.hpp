@@ -39,11 +39,11 @@ enum FrameFlag : std::uint16_t {
 
 struct FrameInfo {
     shadow_pt::FrameState state;
-    std::atomic<std::uint32_t> references{0};         ///< 0: nobody's
+    std::atomic<std::uint32_t> references{0}; ///< 0: nobody's
     std::atomic<std::uint16_t> owner{kNobody.raw()};
     std::atomic<std::uint16_t> flags{0};
-    std::atomic<std::uint32_t> gfn{kNoGfn};           ///< the owner's number for it; of a free run: the previous one
-    std::uint32_t link{0};                            ///< the next free run, or the next in quarantine
+    std::atomic<std::uint32_t> gfn{kNoGfn}; ///< the owner's number for it; of a free run: the previous one
+    std::uint32_t link{0};                  ///< the next free run, or the next in quarantine
 
     [[nodiscard]] base::DomId owner_id() const { return base::DomId{owner.load(std::memory_order_relaxed)}; }
     [[nodiscard]] bool has(FrameFlag flag) const { return (flags.load(std::memory_order_relaxed) & flag) != 0; }

@@ -53,11 +53,13 @@ class GfnMap {
 
     /// Teardown: takes out the frames at and after @p cursor in rising order and hands each to @p visit(Gfn, FrameRef).
     /// After looking at @p budget entries it stops with `preempted`, @p cursor saying where to go on (SP-9).
-    template <typename Visit> [[nodiscard]] base::Status clear_all(base::Gfn& cursor, std::uint32_t budget, Visit&& visit) {
+    template <typename Visit>
+    [[nodiscard]] base::Status clear_all(base::Gfn& cursor, std::uint32_t budget, Visit&& visit) {
         for (;;) {
             auto found = clear_next(cursor, budget);
             if (!found.ok())
-                return found.error() == base::Error::not_found ? base::Status{} : base::Status{base::Err{found.error()}};
+                return found.error() == base::Error::not_found ? base::Status{}
+                                                               : base::Status{base::Err{found.error()}};
             auto frame = std::move(found).value();
             base::Gfn const gfn = frame.gfn;
             visit(gfn, std::move(frame.reference));
