@@ -7,7 +7,8 @@ namespace grants {
 using base::Err;
 
 GrantTable::GrantTable(mm::FrameAllocator& frames, base::DomId owner, std::uint32_t max_frames)
-    : max_frames_{max_frames < kMaxFrames ? max_frames : kMaxFrames}, shared_{frames, mm::Request::special(owner)},
+    : max_frames_{max_frames < kMaxFrames ? max_frames : kMaxFrames},
+      shared_{frames, mm::Request::special(owner)},
       active_{frames, {}} {}
 
 Status GrantTable::grow_to(std::uint32_t frames) {
@@ -28,7 +29,7 @@ Status GrantTable::grow_to(std::uint32_t frames) {
 Status GrantTable::seed(base::GrantRef ref, base::DomId mapper, base::Gfn frame) {
     if (ref.raw() >= entries() || frame.raw() > std::numeric_limits<std::uint32_t>::max())
         return Err{Fault::bad_ref};
-    shared(ref).permit(mapper, frame);
+    shared_[ref.raw()].permit(mapper, frame);
     return {};
 }
 
@@ -53,7 +54,7 @@ Status GrantTable::check(PinRequest const& request) {
 /// Clears the marks that @p active no longer stands behind.
 void GrantTable::release_claim(base::GrantRef ref, Active const& active) {
     if (active.writers.none())
-        shared(ref).release(active.unused());
+        shared_[ref.raw()].release(active.unused());
 }
 
 bool GrantTable::Uses::full_for(Paths paths) const {

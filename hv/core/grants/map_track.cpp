@@ -30,7 +30,8 @@ Result<GrantHandle> MapTrack::reserve() {
     GrantHandle const handle{first_free_ - 1};
     Entry& entry = entries_[handle.raw()];
     first_free_ = entry.ref;
-    entry = {.state = State::reserved};
+    entry = {};
+    entry.state = State::reserved;
     ++in_use_;
     return handle;
 }
@@ -46,7 +47,8 @@ Status MapTrack::grow() {
 }
 
 void MapTrack::chain(std::uint32_t handle) {
-    entries_[handle] = {.ref = first_free_, .state = State::free};
+    entries_[handle] = {};
+    entries_[handle].ref = first_free_;
     first_free_ = handle + 1;
 }
 
@@ -89,11 +91,10 @@ Result<Unmapping> MapTrack::begin_unmap(GrantHandle handle, Paths paths) {
                   .access = flags.access(),
                   .paths = paths_of(claimed),
                   .frame = base::Mfn{entry.frame}};
-    return Unmapping{.handle = handle,
-                     .mapping = {.granter = base::DomId{entry.granter},
-                                 .pin = pin,
-                                 .host_address = entry.host_address,
-                                 .flags = flags}};
+    return Unmapping{
+        .handle = handle,
+        .mapping = {
+            .granter = base::DomId{entry.granter}, .pin = pin, .host_address = entry.host_address, .flags = flags}};
 }
 
 void MapTrack::finish_unmap(Unmapping const& unmapping) {

@@ -126,11 +126,10 @@ class GrantTable {
     static constexpr std::size_t kActivePages = kMaxFrames * kEntriesPerFrame * sizeof(Active) / base::kPageSize;
 
     [[nodiscard]] Status check(PinRequest const& request);
-    [[nodiscard]] SharedEntry shared(base::GrantRef ref) { return SharedEntry{shared_[ref.raw()]}; }
     void release_claim(base::GrantRef ref, Active const& active);
 
     std::uint32_t max_frames_;
-    PagedArray<grant_entry_v1, kMaxFrames> shared_;
+    PagedArray<SharedEntry, kMaxFrames> shared_;
     PagedArray<Active, kActivePages> active_;
     std::uint32_t in_use_ = 0;
     bool dying_ = false;
@@ -143,9 +142,9 @@ template <GranterFrames F> Result<Pin> GrantTable::begin(PinRequest const& reque
     bool const first_writer = request.access == Access::write && active.writers.none();
 
     if (first || first_writer)
-        TRY(shared(request.ref).claim(request.mapper, request.access));
+        TRY(shared_[request.ref.raw()].claim(request.mapper, request.access));
     if (first) {
-        auto const taken = frames.take(shared(request.ref).frame());
+        auto const taken = frames.take(shared_[request.ref.raw()].frame());
         if (!taken.ok()) {
             release_claim(request.ref, active);
             return base::Err{Fault::bad_page};

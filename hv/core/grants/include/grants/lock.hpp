@@ -29,7 +29,8 @@ using LockedGrants = base::Guarded<Grants, base::LockRank::grants>;
 /// Calls @p visit(Grants& one's, Grants& other's) with both locks held, the lower id's taken first. The two may be the
 /// same domain: then there is one lock.
 template <typename Visit>
-decltype(auto) with_both(base::DomId one_id, LockedGrants& one, base::DomId other_id, LockedGrants& other, Visit&& visit) {
+decltype(auto) with_both(base::DomId one_id, LockedGrants& one, base::DomId other_id, LockedGrants& other,
+                         Visit&& visit) {
     if (&one == &other)
         return one.with([&](Grants& both) -> decltype(auto) { return visit(both, both); });
     if (one_id < other_id)

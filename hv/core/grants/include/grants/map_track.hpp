@@ -65,13 +65,13 @@ class MapTrack {
   private:
     enum class State : std::uint8_t { free, reserved, mapped };
     struct Entry {
-        std::uint64_t host_address;
-        std::uint32_t ref; ///< of a free entry: the next free one, plus 1; 0: none
-        std::uint32_t frame;
-        std::uint32_t flags;
-        std::uint16_t granter;
-        State state;
-        std::uint8_t paths; ///< bits 0, 1: held through host, device; bits 2, 3: of these, claimed by an unmap
+        std::uint64_t host_address = 0;
+        std::uint32_t ref = 0; ///< of a free entry: the next free one, plus 1; 0: none
+        std::uint32_t frame = 0;
+        std::uint32_t flags = 0;
+        std::uint16_t granter = 0;
+        State state = State::free;
+        std::uint8_t paths = 0; ///< bits 0, 1: held through host, device; bits 2, 3: of these, claimed by an unmap
     };
     static_assert(sizeof(Entry) == 24);
 

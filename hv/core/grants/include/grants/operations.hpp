@@ -104,16 +104,14 @@ template <typename E> Status map_one(E& env, gnttab_map_grant_ref& op) {
     auto const handle = TRY(self.grants().with([](Grants& grants) { return grants.track.reserve(); }));
     auto const abandon = [&] { self.grants().with([&](Grants& grants) { grants.track.abandon(handle); }); };
 
-    auto const pin = begin_use(granter, {.ref = base::GrantRef{op.ref},
-                                         .mapper = self.id(),
-                                         .access = flags.access(),
-                                         .paths = flags.paths()});
+    auto const pin = begin_use(
+        granter,
+        {.ref = base::GrantRef{op.ref}, .mapper = self.id(), .access = flags.access(), .paths = flags.paths()});
     if (!pin.ok()) {
         abandon();
         return base::Err{pin.error()};
     }
-    Mapping const mapping{
-        .granter = granter.id(), .pin = pin.value(), .host_address = op.host_addr, .flags = flags};
+    Mapping const mapping{.granter = granter.id(), .pin = pin.value(), .host_address = op.host_addr, .flags = flags};
     if (flags.paths().host) {
         if (auto const installed = env.install(mapping); !installed.ok()) {
             end_use(granter, pin.value());
@@ -166,8 +164,8 @@ template <typename E> class CopySide {
             return base::Err{Fault::permission_denied};
         auto domain = TRY(env.find(base::DomId{side.domid}));
         if (by_ref) {
-            auto const pin = TRY(begin_use(
-                domain, {.ref = base::GrantRef{side.u.ref}, .mapper = env.self().id(), .access = access}));
+            auto const pin = TRY(
+                begin_use(domain, {.ref = base::GrantRef{side.u.ref}, .mapper = env.self().id(), .access = access}));
             return CopySide{std::move(domain), pin, true};
         }
         auto&& frames = domain.frames();
@@ -178,11 +176,14 @@ template <typename E> class CopySide {
             frames.drop(frame.value());
             return base::Err{Fault::general_error};
         }
-        return CopySide{std::move(domain), Pin{.ref = {}, .access = access, .paths = {}, .frame = frame.value()}, false};
+        return CopySide{std::move(domain), Pin{.ref = {}, .access = access, .paths = {}, .frame = frame.value()},
+                        false};
     }
 
     CopySide(CopySide&& other) noexcept
-        : domain_{std::move(other.domain_)}, pin_{other.pin_}, by_ref_{other.by_ref_},
+        : domain_{std::move(other.domain_)},
+          pin_{other.pin_},
+          by_ref_{other.by_ref_},
           open_{std::exchange(other.open_, false)} {}
     CopySide& operator=(CopySide&&) = delete;
     ~CopySide() {
@@ -237,7 +238,9 @@ template <typename E> Status query_size_of(E& env, gnttab_query_size& op) {
 
 } // namespace detail
 
-template <GrantEnvironment E> void map(E& env, gnttab_map_grant_ref& op) { op.status = to_abi(detail::map_one(env, op)); }
+template <GrantEnvironment E> void map(E& env, gnttab_map_grant_ref& op) {
+    op.status = to_abi(detail::map_one(env, op));
+}
 
 template <GrantEnvironment E> void unmap(E& env, std::span<gnttab_unmap_grant_ref> ops) {
     while (!ops.empty()) {
@@ -273,9 +276,8 @@ template <GrantEnvironment E> base::Status release_mappings(E& env, base::GrantH
         cursor = next.value();
         if (budget-- == 0)
             return base::Err{base::Error::preempted};
-        auto const work = env.self().grants().with([&](Grants& grants) {
-            return grants.track.begin_unmap(cursor, {.host = true, .device = true});
-        });
+        auto const work = env.self().grants().with(
+            [&](Grants& grants) { return grants.track.begin_unmap(cursor, {.host = true, .device = true}); });
         if (work.ok())
             detail::finish_unmap_one(env, work.value());
         cursor = base::GrantHandle{cursor.raw() + 1};

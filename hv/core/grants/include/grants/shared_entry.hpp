@@ -9,6 +9,8 @@
 /// what was checked, so that the guest can end an access only while they are clear. Everything is read once (SP-7).
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/frame.hpp"
@@ -23,23 +25,24 @@ class SharedEntry {
     /// How often a changing entry is tried before the guest gets an error: only a guest that scribbles sees it.
     static constexpr int kAttempts = 5;
 
-    explicit SharedEntry(grant_entry_v1& entry) : entry_{entry} {}
-
     /// Sets R, and W for writing, if the entry permits @p mapper that access at this moment.
     ///   general_error   it does not, or will not hold still
     [[nodiscard]] Status claim(base::DomId mapper, Access access);
-    /// Clears W, and R too if @p reading_too: what was read or written before is visible to who sees it clear.
+    /// Clears W, and R too if @p reading_too: what was read or written before is done for who sees it clear.
     void release(bool reading_too);
     /// The frame, as it reads now.
-    [[nodiscard]] base::Gfn frame() const;
+    [[nodiscard]] base::Gfn frame() const { return base::Gfn{frame_.load(std::memory_order_relaxed)}; }
 
-    /// Permits @p mapper to write @p frame: the domain builder's seeding of entries 0 and 1.
+    /// Permits @p mapper to write @p frame, as a guest would write it (the domain builder's seeding, tests).
     void permit(base::DomId mapper, base::Gfn frame);
-    /// flags and domid as one word.
-    [[nodiscard]] std::uint32_t word() const;
 
   private:
-    grant_entry_v1& entry_;
+    std::atomic<std::uint32_t> head_;
+    std::atomic<std::uint32_t> frame_;
 };
+
+static_assert(sizeof(SharedEntry) == sizeof(grant_entry_v1));
+static_assert(offsetof(grant_entry_v1, flags) == 0 && offsetof(grant_entry_v1, domid) == 2 &&
+              offsetof(grant_entry_v1, frame) == 4);
 
 } // namespace grants

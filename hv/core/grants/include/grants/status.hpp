@@ -11,13 +11,13 @@ namespace grants {
 enum class Fault : std::uint8_t {
     general_error,
     bad_domain,
-    bad_ref,              ///< no such grant reference
-    bad_handle,           ///< no such mapping
+    bad_ref,    ///< no such grant reference
+    bad_handle, ///< no such mapping
     bad_virtual_address,
     bad_device_address,
-    no_space,             ///< no free handle
+    no_space, ///< no free handle
     permission_denied,
-    bad_page,             ///< the granter has no such frame
+    bad_page, ///< the granter has no such frame
     bad_copy_argument,
     address_too_big,
 };
