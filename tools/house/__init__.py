@@ -1,0 +1,1 @@
+"""The work behind ./tern: building, booting and testing. Standard library only."""

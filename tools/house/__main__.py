@@ -1,0 +1,22 @@
+"""python3 -m house VERB: called by ./tern."""
+import sys
+
+from house import boot, build, demo, test
+from house.say import Failure, say
+
+VERBS = {"boot": boot, "build": build, "demo": demo, "test": test}
+
+
+def main():
+    verb, arguments = sys.argv[1], sys.argv[2:]
+    try:
+        return VERBS[verb].main(arguments)
+    except Failure as failure:
+        say(f"{failure}")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+
+
+sys.exit(main())

@@ -1,0 +1,42 @@
+"""./tern demo: what Tern is, shown. For now: the hypervisor runs paravirtual guests of ours."""
+from house import build, guests, iso, machine, paths, tap
+from house.say import Arguments, say, tail
+
+ABOUT = """Boots the hypervisor as it ships in an emulated machine, shows one guest's console, then runs all our test guests
+and says how long each took and what it found."""
+
+SHOWN = "hello"
+CPUS = 2
+NOT_THERE_YET = """\
+Not there yet: Linux as dom0, domUs, and what Tern is for, live migration. CHANGELOG.md and docs/abi-coverage.md say
+what is."""
+
+
+def main(words):
+    Arguments("demo", ABOUT).parse_args(words)
+    build.set_up()
+    build.build("release", build.IMAGE)
+    print("Tern is a hypervisor that speaks the Xen paravirtual ABI. GRUB2 starts it in an emulated machine of "
+          f"{CPUS} CPUs;\nit starts our guest '{SHOWN}' as domain 0. From here to the next line of dashes: its "
+          f"console.\n{'-' * 80}", flush=True)
+    shown = machine.run(machine.Shape(CPUS), iso.make("release", SHOWN, machine.OPTIONS, ""),
+                        paths.BUILD / "demo.log", guests.SECONDS, interactive=True)
+    print(f"{'-' * 80}\n{SHOWN}: {shown.verdict.value} ({shown.seconds:.1f} s, from power-on to power-off)\n")
+    print("Each of our guests checks one part of what the hypervisor promises:\n")
+    failures = int(shown.verdict is not machine.Verdict.PASSED)
+    for guest in paths.guest_names():
+        failures += not show(guest)
+    print(f"\n{NOT_THERE_YET}")
+    return 0 if failures == 0 else 1
+
+
+def show(guest):
+    test = guests.GuestTest(guest, machine.Shape(CPUS), f"demo.{guest}.{CPUS}cpu", "release")
+    problem, run, report = guests.run_one(test)
+    outcome = problem or f"{len(report.passed)} promises kept"
+    print(f"  {guest:12} {run.seconds:6.1f} s   {outcome}", flush=True)
+    for line in report.passed if not problem else report.failed:
+        print(f"                 {'    ' if not problem else 'NOT '}{line}")
+    if problem:
+        say(f"the end of its console:\n{tail(run.console, 20)}")
+    return not problem

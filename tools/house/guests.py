@@ -1,0 +1,64 @@
+"""The tests that run in the emulated machine: each guest, as dom0, says itself whether the hypervisor kept its
+promises."""
+import concurrent.futures
+import dataclasses
+import os
+
+from house import iso, machine, paths, tap
+from house.hosted import Count
+from house.say import Progress, say, step, tail
+
+SECONDS = 240
+CPUS = (1, 2)
+MORE_CPUS = {"hello": (4,)}
+
+
+@dataclasses.dataclass(frozen=True)
+class GuestTest:
+    guest: str
+    shape: machine.Shape
+    name: str
+    preset: str = "dev"
+
+
+def tests():
+    """Each guest on one and on two CPUs; hello on four as well."""
+    return [GuestTest(guest, machine.Shape(cpus), f"guest.{guest}.{cpus}cpu")
+            for guest in paths.guest_names() for cpus in CPUS + MORE_CPUS.get(guest, ())]
+
+
+def run_one(test):
+    """(problem or None, the run, the report)"""
+    disk = iso.make(test.preset, test.guest, machine.OPTIONS, "")
+    run = machine.run(test.shape, disk, paths.BUILD / "guest-logs" / f"{test.name}.log", SECONDS)
+    report = tap.parse(run.console)
+    problem = run.verdict.value if run.verdict is not machine.Verdict.PASSED else report.problem()
+    return problem, run, report
+
+
+def explain(test, problem, run, report):
+    broken = "".join(f"\n    not ok {line}" for line in report.failed)
+    say(f"FAILED {test.name} ({test.shape}): {problem}{broken}\n    the end of its console:\n{tail(run.console)}")
+
+
+def run(chosen, each=None):
+    """Runs the chosen tests, two at a time; `each` is told (test, passed, seconds, note) as they end."""
+    counted = Count()
+    if not chosen:
+        return counted
+    progress = Progress()
+    with step(f"{len(chosen)} guest runs in QEMU"):
+        with concurrent.futures.ThreadPoolExecutor(max_workers=min(2, os.cpu_count())) as pool:
+            waiting = {pool.submit(run_one, test): test for test in chosen}
+            for done, future in enumerate(concurrent.futures.as_completed(waiting), 1):
+                test = waiting[future]
+                problem, run_, report = future.result()
+                progress.show(f"{done}/{len(chosen)} {test.name}: {run_.seconds:.1f} s")
+                counted += Count(passed=not problem, failed=bool(problem))
+                if problem:
+                    progress.close()
+                    explain(test, problem, run_, report)
+                if each:
+                    each(test.name, not problem, run_.seconds, problem or str(test.shape))
+        progress.close()
+    return counted

@@ -1,0 +1,73 @@
+"""ISO images that GRUB2 starts the hypervisor from, with one guest as its first module."""
+import hashlib
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from house import paths
+from house.say import Failure
+
+# GRUB stays silent unless the image cannot be loaded: then it says why on the serial line.
+CONFIGURATION = """\
+set timeout=0
+function load {{
+    if multiboot2 /boot/tern.elf {options}; then
+        module2 /boot/guest.elf {arguments}
+    else
+        false
+    fi
+}}
+if load; then
+    boot
+fi
+serial --unit=0 --speed=115200
+terminal_output serial
+echo "GRUB could not load the image:"
+load
+halt
+"""
+MODULES = "biosdisk iso9660 multiboot2 normal serial terminal halt echo test true"
+
+
+def word(text):
+    """`text` as one GRUB script word list: quotes would end up in the command line, so refuse what needs them."""
+    for special in "'\"\\$;|&<>{}\n":
+        if special in text:
+            raise Failure(f"a command line with {special!r} in it cannot be passed through GRUB")
+    return text
+
+
+def make(preset, guest, options, arguments):
+    """The ISO for these, made only if there is none yet. Options and arguments are what follows each file's name."""
+    image, module = paths.image(preset), paths.guest(preset, guest)
+    for file in (image, module):
+        if not file.exists():
+            raise Failure(f"{file.relative_to(paths.ROOT)} was not built")
+    configuration = CONFIGURATION.format(options=word(options), arguments=word(f"{guest} {arguments}".strip()))
+    key = hashlib.sha256(configuration.encode())
+    iso = paths.BUILD / "iso" / f"{preset}-{guest}-{key.hexdigest()[:8]}.iso"
+    key.update(image.read_bytes())
+    key.update(module.read_bytes())
+    stamp = iso.with_suffix(".key")
+    if iso.exists() and stamp.exists() and stamp.read_text() == key.hexdigest():
+        return iso
+    iso.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=iso.parent) as scratch:
+        tree = Path(scratch) / "tree"
+        (tree / "boot/grub").mkdir(parents=True)
+        (tree / "boot/grub/grub.cfg").write_text(configuration)
+        strip(image, tree / "boot/tern.elf")
+        strip(module, tree / "boot/guest.elf")
+        made = Path(scratch) / "made.iso"
+        result = subprocess.run(["grub-mkrescue", f"--install-modules={MODULES}", "--fonts=", "--locales=", "--themes=",
+                                 "-o", made, tree], capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise Failure(f"grub-mkrescue failed: {result.stderr.strip().splitlines()[-1]}")
+        os.replace(made, iso)  # a machine that runs from the old one keeps it
+    stamp.write_text(key.hexdigest())
+    return iso
+
+
+def strip(source, target):
+    subprocess.run(["objcopy", "--strip-debug", source, target], check=True)
