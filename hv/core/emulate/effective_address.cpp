@@ -1,5 +1,7 @@
 #include "emulate/decode.hpp"
 
+#include <bit>
+
 #include "emulate/rflags.hpp"
 
 namespace emulate {
@@ -17,8 +19,7 @@ bool changes_a_bit(Operation operation) {
 std::uint64_t bit_string_displacement(Instruction const& instruction, arch::Registers const& registers) {
     unsigned const bytes = instruction.operand_bytes;
     auto const offset = static_cast<std::int64_t>(sign_extend(read_gpr(registers, instruction.reg, bytes), bytes));
-    std::int64_t const bits = 8 * static_cast<std::int64_t>(bytes);
-    std::int64_t const operand = offset >= 0 ? offset / bits : -((bits - 1 - offset) / bits);
+    std::int64_t const operand = offset >> std::countr_zero(8 * bytes); // rounds down, also below zero
     return static_cast<std::uint64_t>(operand) * bytes;
 }
 

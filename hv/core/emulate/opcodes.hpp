@@ -8,7 +8,7 @@
 
 namespace emulate {
 
-////< Where an instruction's operands are.
+/// Where an instruction's operands are.
 enum class Form : std::uint8_t {
     bare,      ///< none, or implied
     rm_reg,    ///< ModRM operand, register
@@ -23,7 +23,7 @@ enum class Form : std::uint8_t {
     imm8,
 };
 
-////< How wide the operand is.
+/// How wide the operand is.
 enum class Size : std::uint8_t {
     byte,
     natural, ///< 4; 2 with 66, 8 with REX.W
@@ -31,7 +31,7 @@ enum class Size : std::uint8_t {
     quad,
 };
 
-////< Opcodes that need ModRM to say which operation they are.
+/// Opcodes that need ModRM to say which operation they are.
 enum class Group : std::uint8_t { none, arithmetic, unary, count, move, bits, exchange8, system };
 
 struct Pattern {

@@ -1,4 +1,4 @@
-/// What a PV guest sees of the CPU, and why: one table (docs/abi.md §4.4), in cpuid_policy.cpp.
+/// What a PV guest sees of the CPU, and why: one table (docs/abi.md §4.4), in cpuid_table.cpp.
 ///
 /// Everything that the table does not name reads zero. A guest sees the host's value of a feature only if Tern runs
 /// guests with it: it is usable in ring 3, switched with the vCPU, and needs no control register that Tern owns.
