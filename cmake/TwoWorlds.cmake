@@ -25,6 +25,10 @@ if(HOSTED_SANITIZERS)
   target_compile_options(world_hosted INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(world_hosted INTERFACE -fsanitize=address,undefined)
 endif()
+option(TERN_FUZZ "Make the libFuzzer targets (clang only)" OFF)
+if(TERN_FUZZ)
+  target_compile_options(world_hosted INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 set_property(GLOBAL PROPERTY two_world_libraries "")
 
