@@ -79,7 +79,9 @@ int main(int argc, char** argv) {
     test::Multiboot2Builder grub;
     grub.command_line("console=com1").loader("GRUB").module(0x200000, 0x300000, "hello");
     grub.memory_map({{0, 0x9fc00, 1}, {0x9fc00, 0x400, 2}, {0x100000, 0x7fee0000, 1}, {0x7000000, 0x1000, 3}});
-    grub.rgb_framebuffer(0xfd000000, 1024, 768).tag(15, test::rsdp(0x1000, 0x2000)).tag(21, ByteBuilder{}.u32(0x1000000));
+    grub.rgb_framebuffer(0xfd000000, 1024, 768)
+        .tag(15, test::rsdp(0x1000, 0x2000))
+        .tag(21, ByteBuilder{}.u32(0x1000000));
     write(corpus / "multiboot2/grub", grub.finish());
     test::Multiboot2Builder bare;
     write(corpus / "multiboot2/bare", bare.text_screen().tag(14, test::rsdp(0x1000)).finish());

@@ -1,5 +1,6 @@
 /// Feeds the seeds of a fuzz target to its function: each as it is, cut off, and mutated. What the function is to
-/// survive it survives or the test program ends (sanitizers, assertions).
+/// survive it survives or the test program ends (sanitizers, assertions). It answers whether it accepted its input: of
+/// the seeds themselves it must accept some, or they no longer test what lies behind the first check.
 #pragma once
 
 #include <algorithm>
@@ -30,8 +31,9 @@ template <typename Feed> void feed_corpus(std::filesystem::path const& folder, F
     auto const seeds = read_corpus(folder);
     ASSERT_FALSE(seeds.empty()) << folder;
     std::mt19937 random{1};
+    unsigned accepted = 0;
     for (auto const& seed : seeds) {
-        feed(base::Bytes{seed});
+        accepted += feed(base::Bytes{seed}) ? 1 : 0;
         // Copies, so that the sanitizer guards their ends.
         for (std::size_t size = 0; size < std::min<std::size_t>(seed.size(), 300); ++size) {
             std::vector<std::byte> const prefix(seed.begin(), seed.begin() + static_cast<std::ptrdiff_t>(size));
@@ -44,6 +46,7 @@ template <typename Feed> void feed_corpus(std::filesystem::path const& folder, F
             feed(base::Bytes{mutant});
         }
     }
+    EXPECT_GT(accepted, 0U) << folder;
 }
 
 } // namespace test

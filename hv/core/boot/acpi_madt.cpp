@@ -117,8 +117,8 @@ bool add_cpu(Madt& into, MadtCpu cpu, std::uint32_t flags) {
         ++into.disabled_cpus;
         return true;
     }
-    bool const listed = std::any_of(into.cpus.begin(), into.cpus.end(),
-                                    [&](MadtCpu const& one) { return one.apic_id == cpu.apic_id; });
+    bool const listed =
+        std::any_of(into.cpus.begin(), into.cpus.end(), [&](MadtCpu const& one) { return one.apic_id == cpu.apic_id; });
     return listed || into.cpus.push_back(cpu);
 }
 
@@ -141,8 +141,7 @@ bool read_entry(EntryType type, Bytes entry, Madt& into) {
     case EntryType::io_apic: {
         auto const chip = base::load<IoApicEntry>(entry);
         return chip && chip->address != 0 &&
-               into.io_apics.push_back(
-                   {.id = chip->id, .address = Maddr{chip->address}, .first_gsi = chip->first_gsi});
+               into.io_apics.push_back({.id = chip->id, .address = Maddr{chip->address}, .first_gsi = chip->first_gsi});
     }
     case EntryType::override: {
         auto const one = base::load<OverrideEntry>(entry);

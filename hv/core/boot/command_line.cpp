@@ -202,23 +202,22 @@ constexpr std::array kOptions{
 
 /// Xen's, and without meaning here: they steer what Tern does not have, or always does. `placeholder` is what Debian's
 /// GRUB writes in the place of a first option.
-constexpr auto kUnneeded = std::to_array<std::string_view>({
-    "acpi", "acpi_apic_instance", "acpi_sleep", "allow_unsafe", "apic", "apic_verbosity", "asid", "async-show-all",
-    "ats", "badpage", "bootscrub", "bootscrub_chunk", "bti", "cet", "clocksource", "cmci-threshold", "com2",
-    "conring_size", "console_timestamps", "console_to_ring", "cpufreq", "cpuid", "cpuid_mask_cpu", "cpuidle",
-    "crashkernel", "credit2_balance_over", "debugtrace", "dma_bits", "dom0", "dom0-iommu", "dom0_nodes",
-    "dom0_vcpus_pin", "e820-verbose", "edd", "edid", "efi", "ept", "extra_guest_irqs", "flask", "gdb", "gnttab",
-    "gnttab_max_frames", "gnttab_max_maptrack_frames", "hap", "hardware_dom", "highmem-start", "hpet", "invpcid",
-    "ioapic_ack", "iommu", "low_crashinfo", "max_cstate", "mce", "mmcfg", "nmi", "no-real-mode", "numa",
-    "placeholder", "pv", "pv-l1tf", "pv-linear-pt", "reboot", "sched", "smt", "spec-ctrl", "sync_console", "ucode",
-    "vga", "watchdog", "watchdog_timeout", "xpti",
-});
+constexpr std::string_view kUnneeded =
+    "acpi acpi_apic_instance acpi_sleep allow_unsafe apic apic_verbosity asid async-show-all ats badpage "
+    "bootscrub bootscrub_chunk bti cet clocksource cmci-threshold com2 conring_size console_timestamps "
+    "console_to_ring cpufreq cpuid cpuid_mask_cpu cpuidle crashkernel credit2_balance_over debugtrace dma_bits "
+    "dom0 dom0-iommu dom0_nodes dom0_vcpus_pin e820-verbose edd edid efi ept extra_guest_irqs flask gdb gnttab "
+    "gnttab_max_frames gnttab_max_maptrack_frames hap hardware_dom highmem-start hpet invpcid ioapic_ack iommu "
+    "low_crashinfo max_cstate mce mmcfg nmi no-real-mode numa placeholder pv pv-l1tf pv-linear-pt reboot sched "
+    "smt spec-ctrl sync_console ucode vga watchdog watchdog_timeout xpti";
 
 bool unneeded(std::string_view name) {
-    auto const listed = [](std::string_view one) {
-        return std::find(kUnneeded.begin(), kUnneeded.end(), one) != kUnneeded.end();
-    };
-    return listed(name) || (take_prefix(name, "no-") && listed(name));
+    for (auto rest = kUnneeded; !rest.empty();) {
+        auto const word = take_word(rest);
+        if (name == word || (name.starts_with("no-") && name.ends_with(word) && name.size() == word.size() + 3))
+            return true;
+    }
+    return false;
 }
 
 /// Applies one word; what is wrong with it, if anything.
@@ -231,7 +230,8 @@ std::optional<OptionComplaint::Kind> apply_word(std::string_view word, Options& 
         return OptionComplaint::Kind::unneeded;
 
     argument.negated = take_prefix(name, "no-");
-    auto const option = std::find_if(kOptions.begin(), kOptions.end(), [&](auto const& one) { return one.name == name; });
+    auto const option =
+        std::find_if(kOptions.begin(), kOptions.end(), [&](auto const& one) { return one.name == name; });
     if (option == kOptions.end())
         return OptionComplaint::Kind::unknown;
     if (!option->apply(argument, options))

@@ -83,8 +83,7 @@ Expected<Segment> read_segment(Bytes file, ProgramHeader const& header) {
 
 Expected<ElfImage> parse_elf(Bytes file) {
     FileHeader const header = TRY(read_file_header(file));
-    auto const table =
-        base::slice(file, header.program_headers, header.program_header_count * sizeof(ProgramHeader));
+    auto const table = base::slice(file, header.program_headers, header.program_header_count * sizeof(ProgramHeader));
     if (!table)
         return refuse("ELF: the program headers reach past the end of the file");
 

@@ -105,7 +105,8 @@ Expected<KernelNotes> parse_notes(ElfImage const& image) {
     if (!seen.any)
         return refuse(Error::not_supported, "the kernel has no Xen notes: it was not built to run as a Xen guest");
     if (!seen.entry)
-        return refuse(Error::not_supported, "the kernel has no PV entry point (note ENTRY): it runs as an HVM guest only");
+        return refuse(Error::not_supported,
+                      "the kernel has no PV entry point (note ENTRY): it runs as an HVM guest only");
     if ((notes.features.required & ~kOfferedFeatures) != 0)
         return refuse(Error::not_supported, "the kernel requires a feature that Tern does not offer");
     return notes;

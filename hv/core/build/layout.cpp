@@ -11,9 +11,9 @@ using base::Vaddr;
 
 namespace {
 
-constexpr std::uint64_t kMappingFrames = (std::uint64_t{4} << 20) >> base::kPageShift;    // ends at a multiple of this
-constexpr std::uint64_t kLeastPadding = (std::uint64_t{512} << 10) >> base::kPageShift;   // free behind the stack
-constexpr std::uint64_t kMostPages = std::uint64_t{1} << (52 - base::kPageShift);         // as many as can have addresses
+constexpr std::uint64_t kMappingFrames = (std::uint64_t{4} << 20) >> base::kPageShift;  // ends at a multiple of this
+constexpr std::uint64_t kLeastPadding = (std::uint64_t{512} << 10) >> base::kPageShift; // free behind the stack
+constexpr std::uint64_t kMostPages = std::uint64_t{1} << (52 - base::kPageShift);       // as many as can have addresses
 
 /// The hypervisor's slots of every L4 (docs/abi.md §2.1).
 constexpr unsigned kFirstHvSlot = 256;
@@ -85,7 +85,8 @@ Layout place_mapped(LayoutRequest const& request, std::uint64_t table_frames) {
 } // namespace
 
 Expected<Layout> plan_layout(LayoutRequest const& request) {
-    constexpr std::string_view kTooSmall = "layout: the domain has too little memory for its kernel and what goes with it";
+    constexpr std::string_view kTooSmall =
+        "layout: the domain has too little memory for its kernel and what goes with it";
     if (request.nr_pages == 0 || request.nr_pages > kMostPages || request.kernel.end.raw() > request.nr_pages ||
         request.initrd_bytes > request.nr_pages << base::kPageShift)
         return refuse(Error::no_memory, kTooSmall);
@@ -110,7 +111,8 @@ Expected<Layout> plan_layout(LayoutRequest const& request) {
         layout.p2m = cursor.take(base::frames_for(request.nr_pages * sizeof(std::uint64_t)));
         layout.p2m_address = *request.init_p2m;
         Vaddr const last = TRY(last_byte_of(layout.p2m_address, layout.p2m.count()));
-        bool const apart = slot(last) < slot(layout.tables.start()) || slot(layout.tables.last()) < slot(layout.p2m_address);
+        bool const apart =
+            slot(last) < slot(layout.tables.start()) || slot(layout.tables.last()) < slot(layout.p2m_address);
         if (!apart)
             return refuse("layout: the p2m list's address is in the way of the initial mapping");
         TableArea const own{cursor.next(), layout.p2m_address, last, TableArea::Root::elsewhere};

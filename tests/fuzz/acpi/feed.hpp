@@ -23,17 +23,19 @@ inline void check(boot::Acpi const& acpi) {
         ASSERT(acpi.hpet->address.raw() != 0);
 }
 
-inline void feed_acpi_memory(base::Bytes memory) {
+inline bool feed_acpi_memory(base::Bytes memory) {
     auto const map = [memory](base::Maddr at, std::size_t count) {
         auto const start = test::Firmware::kBiosArea;
         return at < start ? base::Bytes{} : base::slice(memory, at - start, count).value_or(base::Bytes{});
     };
     boot::Acpi acpi;
-    if (boot::read_acpi(boot::PhysicalMemory{map}, memory, acpi))
-        check(acpi);
+    if (!boot::read_acpi(boot::PhysicalMemory{map}, memory, acpi))
+        return false;
+    check(acpi);
+    return true;
 }
 
-inline void feed_acpi_tables(base::Bytes input) {
+inline bool feed_acpi_tables(base::Bytes input) {
     static constexpr std::array<std::string_view, 5> kKinds{"APIC", "FACP", "HPET", "MCFG", "SSDT"};
     test::Firmware firmware;
     std::size_t at = 0;
@@ -47,17 +49,18 @@ inline void feed_acpi_tables(base::Bytes input) {
     }
     firmware.seal();
     boot::Acpi acpi;
-    if (boot::read_acpi(boot::PhysicalMemory{firmware.memory}, test::Firmware::pointer(), acpi))
-        check(acpi);
+    if (!boot::read_acpi(boot::PhysicalMemory{firmware.memory}, test::Firmware::pointer(), acpi))
+        return false;
+    check(acpi);
+    return true;
 }
 
-inline void feed_acpi(base::Bytes input) {
+/// True if the tables were good enough to be used.
+inline bool feed_acpi(base::Bytes input) {
     if (input.empty())
-        return;
-    if (std::to_integer<unsigned>(input[0]) % 2 == 0)
-        feed_acpi_memory(input.subspan(1));
-    else
-        feed_acpi_tables(input.subspan(1));
+        return false;
+    auto const rest = input.subspan(1);
+    return std::to_integer<unsigned>(input[0]) % 2 == 0 ? feed_acpi_memory(rest) : feed_acpi_tables(rest);
 }
 
 } // namespace fuzz

@@ -8,15 +8,16 @@
 
 namespace fuzz {
 
-inline void feed_elf(base::Bytes input) {
+/// True if a domain was built.
+inline bool feed_elf(base::Bytes input) {
     auto const frames = base::load<std::uint16_t>(input, 0);
     auto const initrd_size = base::load<std::uint16_t>(input, 2);
     if (!frames || !initrd_size)
-        return;
+        return false;
     auto const kernel = build::open_kernel(input.subspan(4));
     if (!kernel) {
         ASSERT(!kernel.error().reason.empty());
-        return;
+        return false;
     }
     auto const& notes = kernel.value().notes;
     std::vector<std::byte> const initrd(*initrd_size);
@@ -30,7 +31,7 @@ inline void feed_elf(base::Bytes input) {
     auto const state = build_dom0(domain, request);
     if (!state) {
         ASSERT(!state.error().reason.empty());
-        return;
+        return false;
     }
     auto const& layout = state.value().layout;
     build::LayoutRequest const asked{.nr_pages = *frames,
@@ -46,6 +47,7 @@ inline void feed_elf(base::Bytes input) {
     ASSERT(domain.read(l4, layout.p2m_address).has_value());
     for (std::size_t slot = 256; slot <= 271; ++slot)
         ASSERT(domain.word(l4, slot) == 0);
+    return true;
 }
 
 } // namespace fuzz

@@ -22,10 +22,11 @@ inline bool inside(std::string_view text, base::Bytes bytes) {
     return text.empty() || (text.data() >= first && text.data() + text.size() <= first + bytes.size());
 }
 
-inline void feed_multiboot2(base::Bytes input) {
+/// True if the structure was accepted.
+inline bool feed_multiboot2(base::Bytes input) {
     auto const info = std::make_unique<boot::BootInfo>();
     if (!boot::parse_multiboot2(input, *info))
-        return;
+        return false;
     ASSERT(inside(info->command_line, input) && inside(info->loader, input));
 
     auto const map = std::make_unique<boot::E820Map>();
@@ -45,6 +46,7 @@ inline void feed_multiboot2(base::Bytes input) {
             ASSERT(map->is_ram({place.value(), place.value() + 16}));
         }
     }
+    return true;
 }
 
 } // namespace fuzz

@@ -82,12 +82,12 @@ TEST(AcpiMadt, ReadsNmiSources) {
 
 TEST(AcpiMadt, DropsEntriesThatMakeNoSenseAndReadsOn) {
     auto const madt = parse(MadtBuilder{}
-                                .io_apic(0, 0, 0)           // nowhere
-                                .override(3, 3, 0, 1)       // not ISA
-                                .override(16, 3, 0)         // no such line
-                                .local_nmi(0xff, 0, 2)      // no such pin
-                                .x2apic_nmi(0, 0, 2)        // no such pin
-                                .local_apic_address(0)      // nowhere
+                                .io_apic(0, 0, 0)      // nowhere
+                                .override(3, 3, 0, 1)  // not ISA
+                                .override(16, 3, 0)    // no such line
+                                .local_nmi(0xff, 0, 2) // no such pin
+                                .x2apic_nmi(0, 0, 2)   // no such pin
+                                .local_apic_address(0) // nowhere
                                 .local_apic(0, 5));
     EXPECT_EQ(madt.dropped, 6U);
     EXPECT_EQ(madt.cpus.size(), 1U);

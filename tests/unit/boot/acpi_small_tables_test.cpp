@@ -43,10 +43,10 @@ TEST(AcpiMcfg, ReadsAQ35) {
 TEST(AcpiMcfg, DropsEntriesThatMakeNoSense) {
     test::ByteBuilder body;
     body.u64(0);
-    body.u64(0).u16(0).u8(0).u8(1).u32(0);          // nowhere
-    body.u64(0x1000).u16(0).u8(2).u8(1).u32(0);     // buses the wrong way round
-    body.u64(0x2000).u16(1).u8(0).u8(1).u32(0);     // good
-    body.u32(0);                                    // a piece of one
+    body.u64(0).u16(0).u8(0).u8(1).u32(0);      // nowhere
+    body.u64(0x1000).u16(0).u8(2).u8(1).u32(0); // buses the wrong way round
+    body.u64(0x2000).u16(1).u8(0).u8(1).u32(0); // good
+    body.u32(0);                                // a piece of one
     auto const mcfg = parse_mcfg(test::acpi_table("MCFG", body)).value();
     ASSERT_EQ(mcfg.windows.size(), 1U);
     EXPECT_EQ(mcfg.windows[0].segment, 1);

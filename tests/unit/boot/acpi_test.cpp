@@ -45,7 +45,8 @@ TEST_F(AcpiRead, FindsEverythingOnAQ35) {
 
 TEST_F(AcpiRead, SearchesTheBiosAreaIfTheLoaderGaveNoPointer) {
     auto firmware = Firmware::q35();
-    firmware.memory.put(Firmware::kBiosArea, test::ByteBuilder{}.pad_to(0x800).append(Firmware::pointer()).pad_to(0x20000));
+    firmware.memory.put(Firmware::kBiosArea,
+                        test::ByteBuilder{}.pad_to(0x800).append(Firmware::pointer()).pad_to(0x20000));
     ASSERT_TRUE(read(firmware, {}));
     EXPECT_EQ(acpi.rsdp.xsdt, Firmware::kXsdt);
     EXPECT_TRUE(acpi.complaints.empty());
@@ -60,9 +61,7 @@ TEST_F(AcpiRead, SearchesTheBiosAreaIfTheLoadersPointerIsBroken) {
     EXPECT_THAT(complaints(), testing::ElementsAre(testing::HasSubstr("RSDP")));
 }
 
-TEST_F(AcpiRead, SaysSoIfThereIsNoPointerAtAll) {
-    EXPECT_EQ(read(Firmware::q35(), {}).error(), Error::not_found);
-}
+TEST_F(AcpiRead, SaysSoIfThereIsNoPointerAtAll) { EXPECT_EQ(read(Firmware::q35(), {}).error(), Error::not_found); }
 
 TEST_F(AcpiRead, FallsBackToTheRsdtIfTheXsdtIsBroken) {
     auto firmware = Firmware::q35();
@@ -92,8 +91,8 @@ TEST_F(AcpiRead, LeavesOutTablesThatAreBrokenAndSaysWhy) {
     firmware.seal();
     ASSERT_TRUE(read(firmware, Firmware::pointer()));
     EXPECT_FALSE(acpi.fadt || acpi.hpet || acpi.mcfg);
-    EXPECT_THAT(complaints(), testing::ElementsAre("FACP has a wrong checksum", "HPET makes no sense",
-                                                   "MCFG makes no sense"));
+    EXPECT_THAT(complaints(),
+                testing::ElementsAre("FACP has a wrong checksum", "HPET makes no sense", "MCFG makes no sense"));
 }
 
 TEST_F(AcpiRead, LeavesOutTablesWithImpossibleLengths) {

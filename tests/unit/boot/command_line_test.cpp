@@ -99,12 +99,38 @@ TEST(CommandLine, NotesXensOptionsThatHaveNoMeaningHere) {
 }
 
 TEST(CommandLine, ReportsABadValueAndKeepsTheDefault) {
-    for (std::string_view const bad :
-         {"console", "console=com1,tty", "no-console", "com1=fast", "com1=0", "com1=115201", "com1=9600/x", "com1=9600,8x1",
-          "com1=9600,9n1", "com1=9600,8n3", "com1=9600,8n", "com1=9600,8n1,0x10000", "com1=9600,8n1,0",
-          "com1=9600,8n1,1,256", "com1=9600,8n1,1,1,1", "loglvl=loud", "loglvl=info/loud", "loglvl", "dom0_mem=x",
-          "dom0_mem", "dom0_max_vcpus=0", "mem=0", "mem=x", "maxcpus=0", "maxcpus=x", "maxcpus=4294967296",
-          "debug-exit=x", "debug-exit=0", "debug-exit=65536", "smap=maybe", "no-smap=0", "noreboot=2"}) {
+    for (std::string_view const bad : {"console",
+                                       "console=com1,tty",
+                                       "no-console",
+                                       "com1=fast",
+                                       "com1=0",
+                                       "com1=115201",
+                                       "com1=9600/x",
+                                       "com1=9600,8x1",
+                                       "com1=9600,9n1",
+                                       "com1=9600,8n3",
+                                       "com1=9600,8n",
+                                       "com1=9600,8n1,0x10000",
+                                       "com1=9600,8n1,0",
+                                       "com1=9600,8n1,1,256",
+                                       "com1=9600,8n1,1,1,1",
+                                       "loglvl=loud",
+                                       "loglvl=info/loud",
+                                       "loglvl",
+                                       "dom0_mem=x",
+                                       "dom0_mem",
+                                       "dom0_max_vcpus=0",
+                                       "mem=0",
+                                       "mem=x",
+                                       "maxcpus=0",
+                                       "maxcpus=x",
+                                       "maxcpus=4294967296",
+                                       "debug-exit=x",
+                                       "debug-exit=0",
+                                       "debug-exit=65536",
+                                       "smap=maybe",
+                                       "no-smap=0",
+                                       "noreboot=2"}) {
         auto const line = parse_command_line(bad);
         ASSERT_EQ(line.complaints.size(), 1U) << bad;
         EXPECT_EQ(line.complaints[0].kind, Kind::bad_value) << bad;

@@ -49,12 +49,12 @@ TEST(E820, MergesRangesThatTouchOrOverlapAndAreAlike) {
 }
 
 TEST(E820, TheLessUsableTypeWins) {
-    auto const map = map_of({range(0x1000, 0x9000, ram), range(0x3000, 0x5000, reserved), range(0x4000, 0x6000, acpi_nvs),
-                             range(0x8000, 0xa000, unusable), range(0x7000, 0x9000, acpi_tables)});
-    EXPECT_THAT(ranges(map),
-                ElementsAre(range(0x1000, 0x3000, ram), range(0x3000, 0x5000, reserved), range(0x5000, 0x6000, acpi_nvs),
-                            range(0x6000, 0x7000, ram), range(0x7000, 0x8000, acpi_tables),
-                            range(0x8000, 0xa000, unusable)));
+    auto const map =
+        map_of({range(0x1000, 0x9000, ram), range(0x3000, 0x5000, reserved), range(0x4000, 0x6000, acpi_nvs),
+                range(0x8000, 0xa000, unusable), range(0x7000, 0x9000, acpi_tables)});
+    EXPECT_THAT(ranges(map), ElementsAre(range(0x1000, 0x3000, ram), range(0x3000, 0x5000, reserved),
+                                         range(0x5000, 0x6000, acpi_nvs), range(0x6000, 0x7000, ram),
+                                         range(0x7000, 0x8000, acpi_tables), range(0x8000, 0xa000, unusable)));
 }
 
 TEST(E820, ATypeNobodyKnowsIsReserved) {
@@ -78,11 +78,14 @@ TEST(E820, MeansAtEveryAddressTheWorstThatWasTold) {
         }
         // Index: the address; what wins, by the order of the header.
         static constexpr std::array kOrder{ram, acpi_tables, acpi_nvs, reserved, unusable};
-        auto const rank = [](MemoryType type) { return std::find(kOrder.begin(), kOrder.end(), type) - kOrder.begin(); };
+        auto const rank = [](MemoryType type) {
+            return std::find(kOrder.begin(), kOrder.end(), type) - kOrder.begin();
+        };
         std::map<std::uint64_t, MemoryType> expected;
         for (auto const& one : told)
             for (auto at = one.start.raw(); at < one.end.raw(); ++at)
-                if (auto const [place, fresh] = expected.try_emplace(at, one.type); rank(one.type) > rank(place->second))
+                if (auto const [place, fresh] = expected.try_emplace(at, one.type);
+                    rank(one.type) > rank(place->second))
                     place->second = one.type;
 
         auto const map = map_of(told);
@@ -122,9 +125,9 @@ TEST(E820, HasNoRamIfNothingWasTold) {
 TEST(E820, RetypesRamAndNothingElse) {
     auto map = map_of({range(0, 0x4000, ram), range(0x4000, 0x6000, acpi_nvs), range(0x6000, 0x9000, ram)});
     ASSERT_TRUE(map.retype_ram(Maddr{0x3000}, Maddr{0x7000}));
-    EXPECT_THAT(ranges(map), ElementsAre(range(0, 0x3000, ram), range(0x3000, 0x4000, reserved),
-                                         range(0x4000, 0x6000, acpi_nvs), range(0x6000, 0x7000, reserved),
-                                         range(0x7000, 0x9000, ram)));
+    EXPECT_THAT(ranges(map),
+                ElementsAre(range(0, 0x3000, ram), range(0x3000, 0x4000, reserved), range(0x4000, 0x6000, acpi_nvs),
+                            range(0x6000, 0x7000, reserved), range(0x7000, 0x9000, ram)));
 }
 
 TEST(E820, RetypesTheMiddleOfARange) {
@@ -203,13 +206,15 @@ TEST(E820Space, IsRefusedForWishesThatMakeNoSense) {
     EXPECT_EQ(q35().find_space({.frames = 1, .alignment = 3, .avoid = {}}).error(), Error::invalid);
     EXPECT_EQ(q35().find_space({.frames = 1, .alignment = 0, .avoid = {}}).error(), Error::invalid);
     EXPECT_EQ(q35().find_space({.frames = ~std::uint64_t{0}, .avoid = {}}).error(), Error::no_memory);
-    EXPECT_EQ(q35().find_space({.frames = 1, .alignment = std::uint64_t{1} << 63, .avoid = {}}).error(), Error::no_memory);
+    EXPECT_EQ(q35().find_space({.frames = 1, .alignment = std::uint64_t{1} << 63, .avoid = {}}).error(),
+              Error::no_memory);
 }
 
 TEST(E820Space, IsFoundWhereverASlowSearchFindsIt) {
     std::mt19937_64 random{3};
     for (int round = 0; round < 300; ++round) {
-        E820Map const map = map_of({range(0, 0x40000, ram), range(0x60000, 0xa0000, ram), range(0x90000, 0x94000, reserved)});
+        E820Map const map =
+            map_of({range(0, 0x40000, ram), range(0x60000, 0xa0000, ram), range(0x90000, 0x94000, reserved)});
         std::vector<FrameRange> avoid(random() % 8);
         for (auto& one : avoid) {
             auto const first = random() % 0xa0;

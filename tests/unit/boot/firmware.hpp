@@ -103,16 +103,16 @@ inline ByteBuilder q35_fadt() {
     ByteBuilder body;
     body.pad_to(244 - 36);
     auto const at = [](std::size_t offset) { return offset - 36; };
-    body.patch(at(40), std::uint32_t{0x7ffe0040});             // DSDT
-    body.patch(at(46), std::uint16_t{9});                      // SCI
+    body.patch(at(40), std::uint32_t{0x7ffe0040}); // DSDT
+    body.patch(at(46), std::uint16_t{9});          // SCI
     body.patch(at(48), std::uint32_t{0xb2}).patch(at(52), std::uint8_t{2});
     body.patch(at(56), std::uint32_t{0x600}).patch(at(64), std::uint32_t{0x604}).patch(at(76), std::uint32_t{0x608});
     body.patch(at(88), std::uint8_t{4}).patch(at(89), std::uint8_t{2}).patch(at(91), std::uint8_t{4});
-    body.patch(at(109), std::uint16_t{2});                     // 8042
-    body.patch(at(112), std::uint32_t{0x84a5 | 1U << 10});     // flags; the reset register works
+    body.patch(at(109), std::uint16_t{2});                 // 8042
+    body.patch(at(112), std::uint32_t{0x84a5 | 1U << 10}); // flags; the reset register works
     body.patch(at(116), std::uint8_t{1}).patch(at(117), std::uint8_t{8}).patch(at(120), std::uint64_t{0xcf9});
     body.patch(at(128), std::uint8_t{0x0f});
-    body.patch(at(140), std::uint64_t{0x7ffe0040});            // X_DSDT
+    body.patch(at(140), std::uint64_t{0x7ffe0040}); // X_DSDT
     body.patch(at(148), std::uint8_t{1}).patch(at(149), std::uint8_t{32}).patch(at(152), std::uint64_t{0x600});
     body.patch(at(172), std::uint8_t{1}).patch(at(173), std::uint8_t{16}).patch(at(176), std::uint64_t{0x604});
     body.patch(at(208), std::uint8_t{1}).patch(at(209), std::uint8_t{32}).patch(at(212), std::uint64_t{0x608});

@@ -35,8 +35,20 @@ class Multiboot2Builder {
         return tag(6, contents);
     }
     Multiboot2Builder& rgb_framebuffer(std::uint64_t address, std::uint32_t width, std::uint32_t height) {
-        return tag(8, ByteBuilder{}.u64(address).u32(width * 4).u32(width).u32(height).u8(32).u8(1).u16(0)
-                          .u8(16).u8(8).u8(8).u8(8).u8(0).u8(8));
+        return tag(8, ByteBuilder{}
+                          .u64(address)
+                          .u32(width * 4)
+                          .u32(width)
+                          .u32(height)
+                          .u8(32)
+                          .u8(1)
+                          .u16(0)
+                          .u8(16)
+                          .u8(8)
+                          .u8(8)
+                          .u8(8)
+                          .u8(0)
+                          .u8(8));
     }
     Multiboot2Builder& text_screen() {
         return tag(8, ByteBuilder{}.u64(0xb8000).u32(160).u32(80).u32(25).u8(16).u8(2).u16(0));
@@ -48,9 +60,7 @@ class Multiboot2Builder {
     [[nodiscard]] ByteBuilder without_end() const { return seal(ByteBuilder{bytes_}.align(8)); }
 
   private:
-    static ByteBuilder seal(ByteBuilder whole) {
-        return whole.patch(0, static_cast<std::uint32_t>(whole.size()));
-    }
+    static ByteBuilder seal(ByteBuilder whole) { return whole.patch(0, static_cast<std::uint32_t>(whole.size())); }
 
     ByteBuilder bytes_;
 };

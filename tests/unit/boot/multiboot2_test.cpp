@@ -112,7 +112,8 @@ TEST_F(Multiboot2, ReadsTextScreensAndPassesOverScreensItDoesNotKnow) {
     EXPECT_FALSE(info.framebuffer);
     ASSERT_TRUE(parse(Multiboot2Builder{}.tag(8, ByteBuilder{}.u32(0)).finish()));
     EXPECT_FALSE(info.framebuffer);
-    ASSERT_TRUE(parse(Multiboot2Builder{}.tag(8, ByteBuilder{}.pad_to(21).u8(1).u16(0)).finish())); // RGB, but no colours
+    ASSERT_TRUE(
+        parse(Multiboot2Builder{}.tag(8, ByteBuilder{}.pad_to(21).u8(1).u16(0)).finish())); // RGB, but no colours
     EXPECT_FALSE(info.framebuffer);
 }
 
@@ -138,12 +139,14 @@ TEST_F(Multiboot2, RefusesAStructureWithoutAnEnd) {
 
 TEST_F(Multiboot2, RefusesATagShorterThanItsHeader) {
     for (std::uint32_t const size : {0U, 1U, 7U})
-        EXPECT_EQ(parse(Multiboot2Builder{}.command_line("x").finish().patch(12, size)).error(), Error::invalid) << size;
+        EXPECT_EQ(parse(Multiboot2Builder{}.command_line("x").finish().patch(12, size)).error(), Error::invalid)
+            << size;
 }
 
 TEST_F(Multiboot2, RefusesATagThatReachesPastTheEnd) {
     for (std::uint32_t const size : {64U, 0x7fffffffU, 0xfffffff9U, 0xffffffffU})
-        EXPECT_EQ(parse(Multiboot2Builder{}.command_line("x").finish().patch(12, size)).error(), Error::invalid) << size;
+        EXPECT_EQ(parse(Multiboot2Builder{}.command_line("x").finish().patch(12, size)).error(), Error::invalid)
+            << size;
 }
 
 TEST_F(Multiboot2, RefusesAModuleThatIsCutOffOrEndsBeforeItStarts) {

@@ -39,7 +39,7 @@ struct Options {
     Dom0Vcpus dom0_vcpus;
     std::optional<base::Maddr> memory_limit; ///< mem=: RAM from here on is not used
     std::uint32_t max_cpus = ~std::uint32_t{0};
-    bool reboot = true; ///< after a panic, or when dom0 asks; noreboot: halt instead
+    bool reboot = true;                      ///< after a panic, or when dom0 asks; noreboot: halt instead
     std::optional<std::uint16_t> debug_exit; ///< port of QEMU's isa-debug-exit: how a test machine ends
     bool smep = true;                        ///< these are used where the CPU has them
     bool smap = true;
@@ -63,7 +63,7 @@ struct OptionComplaint {
 struct CommandLine {
     Options options;
     base::FixedVector<OptionComplaint, 32> complaints; ///< the first ones
-    std::string_view guest; ///< what follows a lone `--`: it is for dom0's command line
+    std::string_view guest;                            ///< what follows a lone `--`: it is for dom0's command line
 };
 
 /// Reads @p text: words separated by blanks. A later option overrides an earlier one. The complaints and the guest's

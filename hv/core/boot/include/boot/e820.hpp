@@ -51,10 +51,10 @@ struct SpaceRequest {
     enum class From : std::uint8_t { bottom, top };
 
     std::uint64_t frames = 1;
-    std::uint64_t alignment = 1;                ///< in frames, a power of two
-    base::Mfn lowest{1};                        ///< frame 0 is never given
-    base::Mfn limit{std::uint64_t{1} << 40};    ///< first frame that will not do
-    std::span<FrameRange const> avoid;          ///< in any order; may overlap
+    std::uint64_t alignment = 1;             ///< in frames, a power of two
+    base::Mfn lowest{1};                     ///< frame 0 is never given
+    base::Mfn limit{std::uint64_t{1} << 40}; ///< first frame that will not do
+    std::span<FrameRange const> avoid;       ///< in any order; may overlap
     From from = From::bottom;
 };
 

@@ -17,7 +17,8 @@ namespace boot {
 
 class PhysicalMemory {
   public:
-    template <typename Map> explicit PhysicalMemory(Map const& map)
+    template <typename Map>
+    explicit PhysicalMemory(Map const& map)
         : map_{&map}, call_{[](void const* mapper, base::Maddr at, std::size_t count) -> base::Bytes {
               return (*static_cast<Map const*>(mapper))(at, count);
           }} {

@@ -30,18 +30,18 @@ namespace build {
 /// The domain's frames. Pfns 0 .. nr_pages - 1 are asked for, and no others.
 template <typename T>
 concept BuildTarget = requires(T& target, base::Pfn pfn, base::Gfn gfn) {
-    { target.gfn_of(pfn) } -> std::same_as<base::Gfn>;   // the frame behind pfn, as the guest writes it
-    { target.page(pfn) } -> std::same_as<std::byte*>;    // its 4096 bytes, scrubbed or not
-    { target.set_m2p(gfn, pfn) } -> std::same_as<void>;  // machine-to-phys table: gfn is pfn
+    { target.gfn_of(pfn) } -> std::same_as<base::Gfn>;  // the frame behind pfn, as the guest writes it
+    { target.page(pfn) } -> std::same_as<std::byte*>;   // its 4096 bytes, scrubbed or not
+    { target.set_m2p(gfn, pfn) } -> std::same_as<void>; // machine-to-phys table: gfn is pfn
 };
 
 struct Dom0Request {
     Kernel const& kernel;
     std::uint64_t nr_pages = 0;
-    base::Bytes initrd;                  ///< empty: none
+    base::Bytes initrd; ///< empty: none
     std::string_view command_line;
-    std::string_view more_arguments;     ///< appended after a blank, if not empty
-    base::Gaddr shared_info;             ///< of the domain's shared info frame
+    std::string_view more_arguments;                       ///< appended after a blank, if not empty
+    base::Gaddr shared_info;                               ///< of the domain's shared info frame
     std::uint32_t flags = SIF_PRIVILEGED | SIF_INITDOMAIN; ///< SIF_MOD_START_PFN is added as needed
     std::optional<dom0_vga_console_info_t> console = std::nullopt;
 };
@@ -52,7 +52,7 @@ struct InitialState {
     base::Vaddr rsp;
     base::Vaddr start_info; ///< in RSI
     base::Pfn l4_pfn;
-    base::Gfn l4;           ///< to be pinned, and made the kernel base pointer
+    base::Gfn l4; ///< to be pinned, and made the kernel base pointer
     Layout layout;
 };
 
@@ -75,7 +75,8 @@ void fill_start_info(Dom0Request const& request, Layout const& layout, std::byte
 enum class Writable : bool { no, yes };
 constexpr std::uint64_t table_entry(base::Gfn frame, Writable writable) {
     constexpr std::uint64_t kPresent = 0x01, kWritable = 0x02, kUser = 0x04, kAccessed = 0x20, kDirty = 0x40;
-    return address_of(frame).raw() | kPresent | kUser | kAccessed | kDirty | (writable == Writable::yes ? kWritable : 0);
+    return address_of(frame).raw() | kPresent | kUser | kAccessed | kDirty |
+           (writable == Writable::yes ? kWritable : 0);
 }
 
 /// The frames of a domain as one run of bytes, from pfn 0 on.
