@@ -22,11 +22,11 @@ template <typename Tag, typename Raw> class Id {
     Raw raw_ = 0;
 };
 
-using DomId = Id<struct DomIdTag, std::uint16_t>;       ///< a domain; Xen's domid_t
-using VcpuId = Id<struct VcpuIdTag, std::uint32_t>;     ///< a virtual CPU, dense within its domain
-using CpuId = Id<struct CpuIdTag, std::uint32_t>;       ///< a physical CPU, dense from 0 (not the APIC id)
-using Port = Id<struct PortTag, std::uint32_t>;         ///< an event-channel port, local to one domain
-using GrantRef = Id<struct GrantRefTag, std::uint32_t>; ///< an index into a domain's grant table
+using DomId = Id<struct DomIdTag, std::uint16_t>;             ///< a domain; Xen's domid_t
+using VcpuId = Id<struct VcpuIdTag, std::uint32_t>;           ///< a virtual CPU, dense within its domain
+using CpuId = Id<struct CpuIdTag, std::uint32_t>;             ///< a physical CPU, dense from 0 (not the APIC id)
+using Port = Id<struct PortTag, std::uint32_t>;               ///< an event-channel port, local to one domain
+using GrantRef = Id<struct GrantRefTag, std::uint32_t>;       ///< an index into a domain's grant table
 using GrantHandle = Id<struct GrantHandleTag, std::uint32_t>; ///< a mapping made from a grant, local to the mapper
 
 /// How many physical CPUs the data structures are made for.

@@ -22,11 +22,11 @@ namespace arch {
 // --- which CPU, what time ------------------------------------------------------------------------------------------
 
 base::CpuId this_cpu();
-std::uint32_t online_cpus();  ///< CPUs are numbered 0 .. online_cpus() - 1
+std::uint32_t online_cpus(); ///< CPUs are numbered 0 .. online_cpus() - 1
 std::uint64_t read_tsc();
-std::uint64_t tsc_khz();      ///< calibrated at start of day
-bool tsc_invariant();         ///< CPUID 0x80000007 EDX[8]: one rate, in all states, on all CPUs
-void relax();                 ///< PAUSE: in every spin loop
+std::uint64_t tsc_khz(); ///< calibrated at start of day
+bool tsc_invariant();    ///< CPUID 0x80000007 EDX[8]: one rate, in all states, on all CPUs
+void relax();            ///< PAUSE: in every spin loop
 
 /// Asks @p cpu to come into the hypervisor soon: a guest there is interrupted, an idle CPU wakes, a CPU that is in the
 /// hypervisor already sees the request before it next enters a guest. Never waits.
@@ -82,11 +82,11 @@ enum SegmentFault : std::uint8_t { fault_ds = 1, fault_es = 2, fault_fs = 4, fau
 Segments read_segments();
 /// Loads all; a non-null FS or GS selector takes precedence over its base. Answers which selectors failed.
 std::uint8_t load_segments(Segments const& segments);
-void swap_gs();                             ///< the guest changed between kernel and user mode
+void swap_gs(); ///< the guest changed between kernel and user mode
 std::uint64_t fs_base();
-std::uint64_t gs_base();                    ///< active
+std::uint64_t gs_base(); ///< active
 std::uint64_t inactive_gs_base();
-void set_fs_base(std::uint64_t base);       ///< canonical addresses only, also below
+void set_fs_base(std::uint64_t base); ///< canonical addresses only, also below
 void set_gs_base(std::uint64_t base);
 void set_inactive_gs_base(std::uint64_t base);
 /// Loads @p selector into the *inactive* GS and its base; a selector that cannot be loaded becomes null.
@@ -111,7 +111,7 @@ void init_extended_state(std::byte* area);
 void save_extended_state(std::byte* area);
 /// @p area may hold what a toolstack sent: bad contents become the initial state, and false is answered.
 bool load_extended_state(std::byte const* area);
-void set_xcr0(std::uint64_t value); ///< a subset of supported_xcr0() with x87 set
+void set_xcr0(std::uint64_t value);    ///< a subset of supported_xcr0() with x87 set
 void set_tsc_aux(std::uint64_t value); ///< what RDTSCP and RDPID read; nothing where the CPU has neither
 
 /// CR2: the address of the last page fault; until the next entry into the hypervisor.
@@ -131,16 +131,16 @@ struct CpuidResult {
     std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf);
-std::optional<std::uint64_t> read_msr(std::uint32_t msr);   ///< nothing if the CPU refused (#GP)
-bool write_msr(std::uint32_t msr, std::uint64_t value);     ///< false if the CPU refused
-std::uint32_t port_in(std::uint16_t port, unsigned bytes);  ///< 1, 2 or 4 bytes
+std::optional<std::uint64_t> read_msr(std::uint32_t msr);  ///< nothing if the CPU refused (#GP)
+bool write_msr(std::uint32_t msr, std::uint64_t value);    ///< false if the CPU refused
+std::uint32_t port_in(std::uint16_t port, unsigned bytes); ///< 1, 2 or 4 bytes
 void port_out(std::uint16_t port, unsigned bytes, std::uint32_t value);
-void write_back_caches();                                   ///< WBINVD
+void write_back_caches(); ///< WBINVD
 
 // --- console, power --------------------------------------------------------------------------------------------------
 
-void console_write(std::span<char const> text);          ///< raw bytes to the serial line
-std::size_t console_read(std::span<char> into);          ///< what has arrived; never waits
+void console_write(std::span<char const> text); ///< raw bytes to the serial line
+std::size_t console_read(std::span<char> into); ///< what has arrived; never waits
 [[noreturn]] void power_off();
 [[noreturn]] void reboot();
 /// Domain 0 has crashed: a test machine reports failure, any other restarts, or halts with `noreboot`.
