@@ -1,5 +1,5 @@
-/// Random calls of two mappers and random writes of a granter against a model of a few lines: what each reference is used
-/// for, what its entry says, and how many hold each frame.
+/// Random calls of two mappers and random writes of a granter against a model of a few lines: what each reference is
+/// used for, what its entry says, and how many hold each frame.
 #include <gtest/gtest.h>
 
 #include <map>

@@ -79,8 +79,8 @@ TEST(SharedEntry, PermitsAsAGuestWould) {
 }
 
 TEST(SharedEntry, SurvivesAScribbler) { // SP-7
-    // A CPU of the guest's flips the entry between all kinds of nonsense. A claim ends, with a yes or a no; and a yes means
-    // that the marks were put on a word that permitted it: never on one for another domain or of another type.
+    // A CPU of the guest's flips the entry between all kinds of nonsense. A claim ends, with a yes or a no; and a yes
+    // means that the marks were put on a word that permitted it: never on one for another domain or of another type.
     Entry entry{0, kMapper};
     auto& head = *reinterpret_cast<std::atomic<std::uint32_t>*>(entry.bytes);
     std::atomic<bool> stop{false};

@@ -3,7 +3,7 @@
 /// A handle is free, *reserved* (a map operation is under way), or a *mapping*. Taking a mapping apart happens in two
 /// steps, because between them the entry is cleared and TLBs are flushed, and no lock is held for that:
 ///
-///     Unmapping const work = TRY(track.begin_unmap(handle, paths));   // those paths are claimed: nobody else gets them
+///     Unmapping const work = TRY(track.begin_unmap(handle, paths));   // claims those paths: nobody else gets them
 ///     ...                                                              // clear the entry, flush
 ///     track.finish_unmap(work);                                        // or cancel_unmap(work)
 ///

@@ -5,7 +5,7 @@
 ///    | state| refs   | owner | flags | gfn  | link |
 ///    +------+--------+-------+-------+------+------+
 ///
-/// `state` belongs to shadow-pt: what the frame is used for, its shadow, and a stamp of the TLB clock. The rest is ours.
+/// `state` belongs to shadow-pt: the use of the frame, its shadow, a stamp of the TLB clock. The rest is this room's.
 /// A frame lives through
 ///
 ///     free run  ->  allocated (references >= 1)  ->  quarantined  ->  scrubbed, free run
