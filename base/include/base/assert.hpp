@@ -24,8 +24,13 @@ namespace base {
 #define ASSERT(condition)                                                                                              \
     ((condition) ? static_cast<void>(0) : ::base::assertion_failed(#condition, __FILE__, __LINE__))
 
+namespace base {
+/// True in debug builds: for checks and messages that are not cheap.
 #ifdef NDEBUG
-#define DEBUG_ASSERT(condition) static_cast<void>(0)
+inline constexpr bool kDebug = false;
 #else
-#define DEBUG_ASSERT(condition) ASSERT(condition)
+inline constexpr bool kDebug = true;
 #endif
+} // namespace base
+
+#define DEBUG_ASSERT(condition) (::base::kDebug ? ASSERT(condition) : static_cast<void>(0))

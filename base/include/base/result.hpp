@@ -98,10 +98,10 @@ using Status = Result<void, Error>;
 
 } // namespace base
 
-/// The value of @p expr, or return its error from this function.
-#define TRY(expr)                                                                                                      \
+/// The value of the expression, or return its error from this function.
+#define TRY(...)                                                                                                       \
     __extension__({                                                                                                    \
-        auto try_result_ = (expr);                                                                                     \
+        auto try_result_ = (__VA_ARGS__);                                                                              \
         if (!try_result_.ok()) [[unlikely]]                                                                            \
             return ::base::Err{try_result_.error()};                                                                   \
         std::move(try_result_).value();                                                                                \

@@ -1,0 +1,68 @@
+/// A domain: memory, vCPUs, event channels, grants, under one id.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "abi/xen.hpp"
+#include "base/lock.hpp"
+#include "base/number.hpp"
+#include "console/guest_line.hpp"
+#include "domain/paging_host.hpp"
+#include "domain/system.hpp"
+#include "domain/vcpu.hpp"
+#include "events/event_table.hpp"
+#include "grants/lock.hpp"
+#include "mm/gfn_map.hpp"
+#include "shadow_pt/paging.hpp"
+
+namespace domain {
+
+/// The assists that a guest may switch (vm_assist, docs/abi.md §2.6): all are either always on here, or remembered.
+inline constexpr std::uint64_t kVmAssists = std::uint64_t{1} << VMASST_TYPE_4gb_segments |
+                                            std::uint64_t{1} << VMASST_TYPE_writable_pagetables |
+                                            std::uint64_t{1} << VMASST_TYPE_runstate_update_flag;
+
+struct Domain : events::Owner {
+    Domain(System& whole, base::DomId number, bool privileged_one, mm::Translation translation,
+           std::span<Vcpu*> vcpu_slots, std::span<events::Channel> channels, std::span<events::Target> targets,
+           base::Mfn shared_info_frame);
+
+    [[nodiscard]] bool translated() const { return gfns.translated(); }
+    /// The vCPU with this id; null if the domain has none such.
+    [[nodiscard]] Vcpu* vcpu(base::VcpuId number) const {
+        return number.raw() < vcpus.size() ? vcpus[number.raw()] : nullptr;
+    }
+
+    /// The number by which the domain knows a frame of its own; invalid if it is in no map.
+    [[nodiscard]] base::Gfn gfn_of(base::Mfn frame) const { return system.frames.gfn_of(frame); }
+
+    System& system;
+    base::DomId const id;
+    bool const privileged;
+    std::span<Vcpu*> const vcpus;
+
+    mm::GfnMap gfns;
+    base::Mfn const shared_frame; ///< the page that the guest maps as shared_info
+    shared_info_t& shared;
+    events::EventTable events;
+    grants::LockedGrants grants;
+    PagingHost host;
+    shadow_pt::Paging<PagingHost> paging;
+
+    xen_domain_handle_t handle{};
+    base::Guarded<console::GuestLine, base::LockRank::domain> console_line; ///< written, but without its end yet
+    std::atomic<std::uint64_t> vm_assist{0};
+    std::atomic<std::uint32_t> shutdown_code{~0U};
+    std::atomic<bool> shut_down{false};
+};
+
+/// True for an address that a guest may use: canonical, and outside of the hypervisor's slots (docs/abi.md §2.1).
+constexpr bool guest_address(base::Vaddr address) {
+    return base::canonical(address) &&
+           (address.raw() < HYPERVISOR_VIRT_START || address.raw() >= HYPERVISOR_VIRT_END);
+}
+
+} // namespace domain

@@ -1,0 +1,32 @@
+/// The life of a domain: it is made, it runs, it ends.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/number.hpp"
+#include "base/result.hpp"
+#include "domain/domain.hpp"
+
+namespace domain {
+
+struct CreateRequest {
+    base::DomId id;
+    bool privileged = false;
+    mm::Translation translation = mm::Translation::translated;
+    std::uint32_t vcpus = 1;
+    std::uint64_t max_pages = 0;
+};
+
+/// An empty domain: no memory, all vCPUs down. Error::exists if the id is taken, no_memory; nothing is left half-made.
+[[nodiscard]] base::Result<Domain*> create(System& system, CreateRequest const& request);
+
+/// SCHEDOP_shutdown: the domain says that it has ended, and why (SHUTDOWN_*). Its vCPUs run no more. For domain 0 the
+/// machine is powered off or restarted.
+void shut_down(Domain& domain, std::uint32_t reason);
+
+/// The domain did what it cannot go on after, or what the hypervisor cannot repair: says @p why on the console with
+/// the vCPU's state, and shuts it down (SHUTDOWN_crash).
+void crash(Domain& domain, std::string_view why);
+
+} // namespace domain

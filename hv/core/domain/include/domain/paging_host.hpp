@@ -1,0 +1,57 @@
+/// What a domain is to shadow paging: whose frames its entries may name, and what changes of its shadows ask of CPUs
+/// (shadow_pt::Host).
+#pragma once
+
+#include <cstdint>
+
+#include "base/frame.hpp"
+#include "base/result.hpp"
+#include "domain/shadow_pool.hpp"
+#include "shadow_pt/host.hpp"
+
+namespace domain {
+
+struct Domain;
+struct System;
+
+class PagingHost {
+  public:
+    /// Whose frames an entry may name.
+    struct Source {
+        Domain* other = nullptr; ///< a domain that the caller may map frames of; null: the caller's own
+        bool devices_only = false; ///< DOMID_IO
+        bool operator==(Source const&) const = default;
+    };
+
+    PagingHost(System& system, Domain& domain);
+
+    [[nodiscard]] ShadowPool& pool() { return pool_; }
+
+    // --- shadow_pt::Host -------------------------------------------------------------------------------------------
+    std::uint64_t* table(base::Mfn frame);
+    shadow_pt::FrameState& frame(base::Mfn frame);
+    [[nodiscard]] base::Result<shadow_pt::Target> translate(base::Gfn gfn, shadow_pt::Wanted wanted, Source source);
+    [[nodiscard]] base::Status reference(base::Mfn frame);
+    void release(base::Mfn frame, shadow_pt::TargetKind kind);
+    [[nodiscard]] base::Result<base::Mfn> allocate_shadow() { return pool_.take(); }
+    void free_shadow(base::Mfn page, shadow_pt::Stamp stamp) { pool_.give(page, stamp); }
+    void mark_dirty(base::Mfn frame);
+    [[nodiscard]] bool should_yield();
+    [[nodiscard]] shadow_pt::TlbClock& clock();
+    void retire(shadow_pt::Stamp stamp);
+    void root_entry_changed(base::Mfn shadow, unsigned slot, std::uint64_t entry);
+    [[nodiscard]] shadow_pt::EntryRules rules() const;
+    void refused(shadow_pt::Refusal refusal, base::Gfn gfn);
+
+  private:
+    [[nodiscard]] base::Result<shadow_pt::Target> translate_own(base::Gfn gfn);
+    [[nodiscard]] base::Result<shadow_pt::Target> translate_device(base::Gfn gfn);
+
+    System& system_;
+    Domain& domain_;
+    ShadowPool pool_;
+};
+
+static_assert(shadow_pt::Host<PagingHost>);
+
+} // namespace domain

@@ -1,0 +1,30 @@
+/// I/O ports on a guest's behalf (docs/abi.md §4.6; emulate/port_policy.hpp says whose each port is).
+#pragma once
+
+#include <cstdint>
+
+#include "base/lock.hpp"
+#include "emulate/port_policy.hpp"
+
+namespace domain {
+
+struct Domain;
+
+class Ports {
+  public:
+    emulate::PortFacts facts; ///< set at start of day
+
+    [[nodiscard]] std::uint32_t read(Domain& domain, emulate::DomainKind kind, std::uint16_t port, unsigned bytes);
+    void write(Domain& domain, emulate::DomainKind kind, std::uint16_t port, unsigned bytes, std::uint32_t value);
+
+  private:
+    /// PCI configuration and the real-time clock each take two accesses: the index is latched, and both are done
+    /// under the lock with the data.
+    struct Latches {
+        emulate::PciAddress pci;
+        std::uint8_t rtc_index = 0;
+    };
+    base::Guarded<Latches, base::LockRank::devices> latches_;
+};
+
+} // namespace domain

@@ -1,0 +1,50 @@
+/// What makes a vCPU run, wait and run again, as hypercalls and events say it.
+///
+/// These set states and kick CPUs; the switch itself happens when a CPU leaves the hypervisor (guest/run.hpp).
+#pragma once
+
+#include <cstdint>
+
+#include "base/number.hpp"
+#include "domain/system.hpp"
+#include "domain/vcpu.hpp"
+
+namespace domain {
+
+/// @p vcpu has something to see (an event, an NMI): wakes it if it waits, interrupts it if it runs elsewhere.
+void notify(Vcpu& vcpu);
+
+/// SCHEDOP_yield: lets others run first.
+void yield(Vcpu& vcpu);
+
+/// SCHEDOP_block: turns event delivery on and waits for an event. Returns at once; the caller's exit does the waiting.
+void block(Vcpu& vcpu);
+
+/// SCHEDOP_poll: from construction on, raising a port of the domain's wakes the vCPU; block_until() waits, the
+/// destructor ends the wait's preparation if it was not called.
+class Polling {
+  public:
+    explicit Polling(Vcpu& vcpu);
+    Polling(Polling const&) = delete;
+    Polling& operator=(Polling const&) = delete;
+    ~Polling();
+
+    /// Waits until an event comes, or until @p deadline (ns; 0: none). At once if the deadline is past.
+    void block_until(std::uint64_t deadline);
+
+  private:
+    Vcpu& vcpu_;
+    bool waits_ = false;
+};
+
+/// The vCPU runs again, for whatever reason: it polls no more. Caller: the CPU that is about to run it.
+void end_polling(Vcpu& vcpu);
+
+/// Has the CPU that the scheduler names look again.
+void perform(System& system, sched::Kick const& kick);
+
+/// VCPUOP_up and down. Taking down the last vCPU that is up shuts the domain down.
+void bring_up(Vcpu& vcpu);
+void take_down(Vcpu& vcpu);
+
+} // namespace domain

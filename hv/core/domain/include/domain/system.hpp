@@ -1,0 +1,85 @@
+/// All that there is one of: memory, CPUs, time, the domains. Made at start of day, never destroyed.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "abi/xen.hpp"
+#include "base/fixed_vector.hpp"
+#include "base/lock.hpp"
+#include "base/number.hpp"
+#include "console/input.hpp"
+#include "console/input_ring.hpp"
+#include "domain/cpu.hpp"
+#include "domain/flush_clock.hpp"
+#include "domain/ports.hpp"
+#include "events/event_table.hpp"
+#include "mm/frame_allocator.hpp"
+#include "mm/frame_table.hpp"
+#include "mm/heap.hpp"
+#include "sched/scheduler.hpp"
+#include "timing/system_clock.hpp"
+#include "timing/wall_clock.hpp"
+
+namespace domain {
+
+struct Domain;
+
+/// A range of the machine's memory map, as XENMEM_machine_memory_map gives it: 20 bytes, packed.
+struct [[gnu::packed]] E820Entry {
+    std::uint64_t address;
+    std::uint64_t size;
+    std::uint32_t type;
+};
+static_assert(sizeof(E820Entry) == 20);
+
+inline constexpr std::uint32_t kE820Ram = 1;
+
+inline constexpr std::size_t kMaxDomains = 1024;
+
+struct System {
+    /// @p infos: one for each frame up to the highest of RAM, value-initialised.
+    explicit System(std::span<mm::FrameInfo> infos);
+    System(System const&) = delete;
+    System& operator=(System const&) = delete;
+
+    /// The domain with this id, or null. It stays while the caller is in the hypervisor.
+    [[nodiscard]] Domain* find(base::DomId id) const;
+    [[nodiscard]] Cpu& this_cpu();
+    [[nodiscard]] std::uint64_t now() const; ///< system time in ns
+
+    /// RAM by the firmware's map; whoever owns it.
+    [[nodiscard]] bool is_ram(base::Mfn frame) const;
+    /// Neither RAM nor one of the interrupt controllers, which are the hypervisor's: dom0 may map it.
+    [[nodiscard]] bool is_device(base::Mfn frame) const;
+
+    std::array<Cpu, base::kMaxCpus> cpus;
+    mm::FrameTable frames;
+    std::array<mm::Quota, kMaxDomains> quotas;
+    FlushClock flush_clock;
+    mm::FrameAllocator allocator;
+    mm::Heap heap;
+
+    sched::Scheduler scheduler;
+    timing::SystemClock clock;
+    timing::WallTime wall_time_at_boot;
+
+    events::LinkLock event_links;
+    std::array<std::atomic<Domain*>, kMaxDomains> domains{};
+
+    base::Guarded<console::InputRing, base::LockRank::trace> console_input; ///< typed for dom0, not read yet
+    console::Input console_keys; ///< CPU 0 only: it reads the serial line
+
+    // What start of day found out.
+    base::FixedVector<E820Entry, 128> memory_map;
+    std::string_view command_line;
+    base::FixedVector<base::Mfn, 32> own_devices; ///< frames of interrupt controllers
+    std::uint8_t machine_address_bits = 36;  ///< of the highest address of RAM
+    std::uint8_t physical_address_bits = 36; ///< of the CPU
+    Ports ports;
+};
+
+} // namespace domain

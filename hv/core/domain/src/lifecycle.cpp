@@ -1,0 +1,153 @@
+#include "domain/lifecycle.hpp"
+
+#include <memory>
+
+#include "arch/cpu.hpp"
+#include "console/global.hpp"
+#include "domain/areas.hpp"
+#include "domain/running.hpp"
+#include "domain/timers.hpp"
+#include "domain/trace.hpp"
+#include "timing/wall_clock.hpp"
+
+namespace domain {
+namespace {
+
+using base::Err;
+using base::Error;
+using base::Result;
+using base::Status;
+
+/// Events are masked on every vCPU until the guest has a callback for them, and every port is masked until it asks
+/// (docs/abi.md §0.3, §8.1).
+void init_shared_info(shared_info_t& shared) {
+    for (auto& info : shared.vcpu_info)
+        info.evtchn_upcall_mask = 1;
+}
+
+/// What a domain is made of, taken piece by piece; what is not handed over at the end is given back.
+class Parts {
+  public:
+    Parts(System& system, CreateRequest const& request) : system_{system}, request_{request} {}
+    Parts(Parts const&) = delete;
+    Parts& operator=(Parts const&) = delete;
+    ~Parts() {
+        if (complete_)
+            return;
+        for (Vcpu* const vcpu : vcpus_)
+            drop(vcpu);
+        if (domain_ != nullptr)
+            system_.heap.destroy(domain_);
+        if (vcpus_.data() != nullptr)
+            system_.heap.destroy_array(vcpus_);
+        if (targets_.data() != nullptr)
+            system_.heap.destroy_array(targets_);
+        if (channels_.data() != nullptr)
+            system_.heap.destroy_array(channels_);
+        if (shared_.valid())
+            system_.frames.drop_reference(shared_);
+    }
+
+    Result<Domain*> assemble() {
+        TRY(make_domain());
+        TRY(domain_->host.pool().fill(ShadowPool::floor_for(request_.max_pages)));
+        for (std::uint32_t i = 0; i < request_.vcpus; ++i)
+            TRY(make_vcpu(i));
+        complete_ = true;
+        return domain_;
+    }
+
+  private:
+    Status make_domain() {
+        auto& heap = system_.heap;
+        shared_ = TRY(system_.allocator.allocate_frame(mm::Request::special(request_.id))).release();
+        init_shared_info(*arch::frame_as<shared_info_t>(shared_));
+        channels_ = TRY(heap.make_array<events::Channel>(events::kPorts));
+        targets_ = TRY(heap.make_array<events::Target>(request_.vcpus));
+        vcpus_ = TRY(heap.make_array<Vcpu*>(request_.vcpus));
+        domain_ = TRY(heap.make<Domain>(system_, request_.id, request_.privileged, request_.translation, vcpus_,
+                                        channels_, targets_, shared_));
+        return {};
+    }
+
+    Status make_vcpu(std::uint32_t index) {
+        auto& heap = system_.heap;
+        Vcpu* const vcpu = TRY(heap.make<Vcpu>(*domain_, base::VcpuId{index}, targets_[index]));
+        vcpus_[index] = vcpu;
+        vcpu->saved.extended_state = TRY(heap.allocate(arch::extended_state_size()));
+        arch::init_extended_state(vcpu->saved.extended_state);
+        if (index < std::size(domain_->shared.vcpu_info))
+            vcpu->target.info.store(&domain_->shared.vcpu_info[index], std::memory_order_release);
+        bind_timers(*vcpu);
+        system_.scheduler.add(vcpu->entity, base::CpuId{index % arch::online_cpus()});
+        write_time(*vcpu);
+        return {};
+    }
+
+    void drop(Vcpu* vcpu) {
+        if (vcpu == nullptr)
+            return;
+        if (vcpu->saved.extended_state != nullptr)
+            system_.heap.free(vcpu->saved.extended_state, arch::extended_state_size());
+        system_.heap.destroy(vcpu);
+    }
+
+    System& system_;
+    CreateRequest const& request_;
+    base::Mfn shared_;
+    std::span<events::Channel> channels_;
+    std::span<events::Target> targets_;
+    std::span<Vcpu*> vcpus_;
+    Domain* domain_ = nullptr;
+    bool complete_ = false;
+};
+
+} // namespace
+
+Result<Domain*> create(System& system, CreateRequest const& request) {
+    if (request.id.raw() >= kMaxDomains || request.vcpus == 0 || request.vcpus > base::kMaxCpus)
+        return Err{Error::invalid};
+    if (system.find(request.id) != nullptr)
+        return Err{Error::exists};
+    system.quotas[request.id.raw()].set_limit(request.max_pages);
+    Parts parts{system, request};
+    Domain* const made = TRY(parts.assemble());
+    timing::publish(made->shared, system.wall_time_at_boot);
+    system.domains[request.id.raw()].store(made, std::memory_order_release);
+    return made;
+}
+
+namespace {
+
+void stop_all_vcpus(Domain& domain) {
+    auto& system = domain.system;
+    for (Vcpu* const vcpu : domain.vcpus)
+        perform(system, system.scheduler.pause(vcpu->entity, system.now()));
+}
+
+} // namespace
+
+void shut_down(Domain& domain, std::uint32_t reason) {
+    if (domain.shut_down.exchange(true))
+        return;
+    domain.shutdown_code = reason;
+    console::info("{} has shut down, reason {}", domain.id, reason);
+    if (domain.privileged) {
+        switch (reason) {
+        case SHUTDOWN_poweroff: arch::power_off();
+        case SHUTDOWN_crash: arch::dom0_crashed();
+        default: arch::reboot();
+        }
+    }
+    stop_all_vcpus(domain);
+}
+
+void crash(Domain& domain, std::string_view why) {
+    console::error("{} crashed: {}", domain.id, why);
+    dump_trace(domain.system);
+    for (Vcpu* const vcpu : domain.vcpus)
+        dump_vcpu(*vcpu, nullptr);
+    shut_down(domain, SHUTDOWN_crash);
+}
+
+} // namespace domain

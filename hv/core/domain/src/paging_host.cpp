@@ -1,0 +1,99 @@
+#include "domain/paging_host.hpp"
+
+#include "arch/cpu.hpp"
+#include "domain/domain.hpp"
+#include "domain/preemption.hpp"
+#include "domain/system.hpp"
+#include "domain/trace.hpp"
+
+namespace domain {
+
+using base::Err;
+using base::Error;
+using base::Gfn;
+using base::Mfn;
+using base::Result;
+using shadow_pt::Target;
+using shadow_pt::TargetKind;
+
+PagingHost::PagingHost(System& system, Domain& domain)
+    : system_{system}, domain_{domain}, pool_{system.allocator, system.flush_clock} {}
+
+std::uint64_t* PagingHost::table(Mfn frame) { return arch::frame_as<std::uint64_t>(frame); }
+
+shadow_pt::FrameState& PagingHost::frame(Mfn frame) { return system_.frames.info(frame).state; }
+
+Result<Target> PagingHost::translate_device(Gfn gfn) {
+    // Only who numbers frames as the machine does can name a device.
+    if (domain_.translated() || !domain_.privileged)
+        return Err{Error::not_permitted};
+    Mfn const mfn{gfn.raw()};
+    if (!system_.is_device(mfn))
+        return Err{Error::not_permitted};
+    return Target{.frame = mfn, .kind = TargetKind::device, .shown = gfn};
+}
+
+Result<Target> PagingHost::translate_own(Gfn gfn) {
+    if (auto found = domain_.gfns.get(gfn)) {
+        mm::FrameRef frame = std::move(found).value();
+        return Target{.frame = frame.release(), .kind = TargetKind::own, .shown = gfn};
+    }
+    // Special pages of a direct domain have their machine frames as numbers; of a translated one, gfns in the map.
+    Mfn const mfn{gfn.raw()};
+    if (!domain_.translated() && system_.frames.valid(mfn)) {
+        auto taken = system_.frames.take(mfn, domain_.id);
+        if (taken && taken.value().info().special())
+            return Target{.frame = std::move(taken).value().release(), .kind = TargetKind::special, .shown = gfn};
+    }
+    if (!domain_.translated() && system_.is_ram(mfn))
+        return Err{Error::invalid};
+    return translate_device(gfn);
+}
+
+Result<Target> PagingHost::translate(Gfn gfn, shadow_pt::Wanted, Source source) {
+    if (source.devices_only)
+        return translate_device(gfn);
+    if (source.other == nullptr || source.other == &domain_)
+        return translate_own(gfn);
+    auto found = source.other->gfns.get(gfn);
+    if (!found)
+        return Err{Error::invalid};
+    Mfn const frame = std::move(found).value().release();
+    return Target{.frame = frame, .kind = TargetKind::foreign, .shown = Gfn{frame.raw()}};
+}
+
+base::Status PagingHost::reference(Mfn frame) { return system_.frames.take_reference(frame); }
+
+void PagingHost::release(Mfn frame, TargetKind kind) {
+    if (kind != TargetKind::device)
+        system_.frames.drop_reference(frame);
+}
+
+// Nobody tracks dirty frames yet: the log comes with live migration, and this is where it is told (SP-5).
+void PagingHost::mark_dirty(Mfn) {}
+
+bool PagingHost::should_yield() { return slice_is_over(system_); }
+
+shadow_pt::TlbClock& PagingHost::clock() { return system_.flush_clock.clock(); }
+
+void PagingHost::retire(shadow_pt::Stamp stamp) {
+    auto const behind = clock().behind(stamp);
+    if (!behind.none())
+        system_.flush_clock.flush(behind);
+}
+
+void PagingHost::root_entry_changed(Mfn shadow, unsigned slot, std::uint64_t entry) {
+    for (std::uint32_t cpu = 0; cpu < arch::online_cpus(); ++cpu) {
+        arch::patch_root(base::CpuId{cpu}, arch::Root::kernel, shadow, slot, entry);
+        arch::patch_root(base::CpuId{cpu}, arch::Root::user, shadow, slot, entry);
+    }
+}
+
+shadow_pt::EntryRules PagingHost::rules() const {
+    return {.address_bits = domain_.translated() ? 44U : system_.physical_address_bits,
+            .may_choose_caching = domain_.privileged};
+}
+
+void PagingHost::refused(shadow_pt::Refusal refusal, Gfn gfn) { trace_paging_refusal(domain_, refusal, gfn); }
+
+} // namespace domain

@@ -1,0 +1,62 @@
+#include "domain/roots.hpp"
+
+#include <utility>
+
+#include "domain/domain.hpp"
+
+namespace domain {
+namespace {
+
+using base::Status;
+
+/// True if @p vcpu's state is on this CPU: then the root pages of this CPU are copies of its roots.
+bool live_here(Vcpu const& vcpu) { return vcpu.domain.system.this_cpu().current.load() == &vcpu; }
+
+void install(Vcpu& vcpu, arch::Root root, base::Mfn shadow) {
+    if (!live_here(vcpu))
+        return;
+    arch::install_root(root, shadow);
+    bool const in_use = (root == arch::Root::kernel) == vcpu.in_kernel();
+    if (in_use)
+        arch::use_root(root);
+}
+
+/// Releasing a root may be preempted; it is remembered until it is done, since its owner has moved on.
+Status release(Vcpu& vcpu, shadow_pt::Root const& tables) {
+    Status const status = vcpu.domain.paging.release_root(tables);
+    vcpu.leaving_root = status ? shadow_pt::Root{} : tables;
+    return status;
+}
+
+} // namespace
+
+Status set_root(Vcpu& vcpu, arch::Root root, base::Gfn gfn) {
+    auto& paging = vcpu.domain.paging;
+    Vcpu::Root& slot = root == arch::Root::kernel ? vcpu.kernel_root : vcpu.user_root;
+    if (vcpu.leaving_root.valid()) // a call that was preempted in the middle, and now made again
+        TRY(release(vcpu, vcpu.leaving_root));
+    if (slot.valid() && slot.gfn == gfn) {
+        install(vcpu, root, slot.tables.shadow); // it flushes, as any load of a base pointer does
+        return {};
+    }
+    Vcpu::Root fresh{};
+    if (gfn.valid())
+        fresh = Vcpu::Root{.gfn = gfn, .tables = TRY(paging.acquire_root(gfn))};
+    Vcpu::Root const old = std::exchange(slot, fresh);
+    install(vcpu, root, fresh.tables.shadow);
+    if (old.valid())
+        TRY(release(vcpu, old.tables));
+    return {};
+}
+
+void drop_roots(Vcpu& vcpu) {
+    for (Vcpu::Root* const slot : {&vcpu.kernel_root, &vcpu.user_root}) {
+        if (!slot->valid())
+            continue;
+        shadow_pt::Root const tables = std::exchange(*slot, {}).tables;
+        while (!vcpu.domain.paging.release_root(tables).ok())
+            ; // not continued: an error path with little behind it
+    }
+}
+
+} // namespace domain

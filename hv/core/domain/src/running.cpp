@@ -1,0 +1,99 @@
+#include "domain/running.hpp"
+
+#include "arch/cpu.hpp"
+#include "domain/domain.hpp"
+#include "domain/lifecycle.hpp"
+#include "domain/shared_words.hpp"
+#include "domain/timers.hpp"
+
+namespace domain {
+
+void perform(System& system, sched::Kick const& kick) {
+    if (!kick.cpu)
+        return;
+    system.cpus[kick.cpu->raw()].requests.fetch_or(request_look, std::memory_order_seq_cst);
+    if (*kick.cpu != arch::this_cpu())
+        arch::kick(*kick.cpu);
+}
+
+void notify(Vcpu& vcpu) {
+    auto& system = vcpu.domain.system;
+    perform(system, system.scheduler.wake(vcpu.entity, system.now()));
+    perform(system, system.scheduler.runs_on(vcpu.entity));
+}
+
+void yield(Vcpu& vcpu) {
+    auto& system = vcpu.domain.system;
+    system.scheduler.yield(vcpu.entity);
+    system.this_cpu().requests.fetch_or(request_look, std::memory_order_relaxed);
+}
+
+namespace {
+
+/// Waits, unless there is something to see already: that may have come before the flag was set, or after.
+void wait_unless_due(Vcpu& vcpu, bool due_already) {
+    auto& system = vcpu.domain.system;
+    if (due_already || vcpu.nmi_pending.load(std::memory_order_seq_cst))
+        perform(system, system.scheduler.wake(vcpu.entity, system.now()));
+    system.this_cpu().requests.fetch_or(request_look, std::memory_order_relaxed);
+}
+
+} // namespace
+
+void block(Vcpu& vcpu) {
+    auto& system = vcpu.domain.system;
+    set_upcall_mask(vcpu, false);
+    system.scheduler.block(vcpu.entity);
+    wait_unless_due(vcpu, upcall_pending(vcpu));
+}
+
+Polling::Polling(Vcpu& vcpu) : vcpu_{vcpu} {
+    vcpu_.domain.system.scheduler.block(vcpu_.entity);
+    vcpu_.polling.store(true, std::memory_order_seq_cst);
+}
+
+Polling::~Polling() {
+    if (waits_)
+        return;
+    auto& system = vcpu_.domain.system;
+    vcpu_.polling.store(false, std::memory_order_seq_cst);
+    perform(system, system.scheduler.wake(vcpu_.entity, system.now()));
+}
+
+void Polling::block_until(std::uint64_t deadline) {
+    auto& system = vcpu_.domain.system;
+    waits_ = true;
+    bool const past = deadline != 0 && deadline <= system.now();
+    if (deadline != 0 && !past)
+        start_timer(vcpu_, vcpu_.poll_timeout, deadline);
+    wait_unless_due(vcpu_, past || upcall_due(vcpu_));
+}
+
+void end_polling(Vcpu& vcpu) {
+    if (!vcpu.polling.exchange(false, std::memory_order_seq_cst))
+        return;
+    vcpu.poll_timeout.stop();
+}
+
+void bring_up(Vcpu& vcpu) {
+    auto& system = vcpu.domain.system;
+    if (!vcpu.down.exchange(false, std::memory_order_seq_cst))
+        return;
+    perform(system, system.scheduler.resume(vcpu.entity, system.now()));
+}
+
+void take_down(Vcpu& vcpu) {
+    auto& system = vcpu.domain.system;
+    if (vcpu.down.exchange(true, std::memory_order_seq_cst))
+        return;
+    bool others_up = false;
+    for (Vcpu const* const other : vcpu.domain.vcpus)
+        others_up = others_up || !other->down.load(std::memory_order_seq_cst);
+    stop_singleshot_timer(vcpu);
+    stop_periodic_timer(vcpu);
+    perform(system, system.scheduler.pause(vcpu.entity, system.now()));
+    if (!others_up)
+        shut_down(vcpu.domain, SHUTDOWN_poweroff);
+}
+
+} // namespace domain

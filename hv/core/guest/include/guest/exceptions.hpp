@@ -1,0 +1,18 @@
+/// A guest's exceptions: which are the hypervisor's work and which are bounced to the guest's kernel (docs/abi.md §4.1).
+#pragma once
+
+#include "arch/registers.hpp"
+#include "domain/vcpu.hpp"
+
+namespace guest {
+
+/// @p registers.vector is an exception (0..31) that @p vcpu raised on this CPU. Crashes the domain if it cannot go on.
+void handle_exception(domain::Vcpu& vcpu, arch::Registers& registers);
+
+/// SYSCALL from user mode, SYSCALL from compatibility mode, or SYSENTER.
+void handle_system_call(domain::Vcpu& vcpu, arch::Registers& registers);
+
+/// The CPU could not resume @p registers: the failsafe callback.
+void handle_resume_fault(domain::Vcpu& vcpu, arch::Registers& registers);
+
+} // namespace guest

@@ -1,0 +1,16 @@
+/// Kernel and user mode of a guest. Both run at CPL 3; what differs is the root and which GS base is active
+/// (docs/abi.md §0.2, §4.5).
+#pragma once
+
+#include "base/result.hpp"
+#include "domain/vcpu.hpp"
+
+namespace guest {
+
+/// Makes @p vcpu, which runs on this CPU, run in kernel mode from now on. Nothing if it does already.
+void enter_kernel_mode(domain::Vcpu& vcpu);
+
+/// The other way. Error::invalid if the guest has given no user root: the domain cannot go on (docs/abi.md §2.2).
+[[nodiscard]] base::Status enter_user_mode(domain::Vcpu& vcpu);
+
+} // namespace guest

@@ -1,0 +1,131 @@
+#include "guest/context.hpp"
+
+#include <array>
+#include <span>
+
+#include "arch/cpu.hpp"
+#include "domain/descriptors.hpp"
+#include "domain/domain.hpp"
+#include "domain/roots.hpp"
+#include "emulate/descriptor.hpp"
+#include "guest/flags.hpp"
+
+namespace guest {
+namespace {
+
+using base::Err;
+using base::Error;
+using base::Gfn;
+using base::Status;
+
+/// The frame in a control register of the ABI (xen_cr3_to_pfn for 64-bit guests: plain).
+Gfn root_frame(unsigned long cr3) { return Gfn{(cr3 & 0x000f'ffff'ffff'f000) >> base::kPageShift}; }
+
+bool addresses_canonical(vcpu_guest_context_t const& context) {
+    for (auto const address : {context.user_regs.rip, context.event_callback_eip, context.failsafe_callback_eip,
+                               context.syscall_callback_eip, context.fs_base, context.gs_base_kernel,
+                               context.gs_base_user, context.kernel_sp})
+        if (!base::canonical(base::Vaddr{address}))
+            return false;
+    for (auto const& trap : context.trap_ctxt)
+        if (!base::canonical(base::Vaddr{trap.address}))
+            return false;
+    return true;
+}
+
+arch::Registers registers_from(cpu_user_regs_t const& user) {
+    arch::Registers registers{};
+    registers.r15 = user.r15;
+    registers.r14 = user.r14;
+    registers.r13 = user.r13;
+    registers.r12 = user.r12;
+    registers.rbp = user.rbp;
+    registers.rbx = user.rbx;
+    registers.r11 = user.r11;
+    registers.r10 = user.r10;
+    registers.r9 = user.r9;
+    registers.r8 = user.r8;
+    registers.rax = user.rax;
+    registers.rcx = user.rcx;
+    registers.rdx = user.rdx;
+    registers.rsi = user.rsi;
+    registers.rdi = user.rdi;
+    registers.rip = user.rip;
+    registers.rsp = user.rsp;
+    registers.cs = emulate::ring3_selector(user.cs);
+    registers.ss = emulate::ring3_selector(user.ss);
+    registers.rflags = guest_rflags(user.rflags);
+    return registers;
+}
+
+void set_plain_state(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
+    auto const& user = context.user_regs;
+    vcpu.saved.registers = registers_from(user);
+    bool const in_kernel = (context.flags & VGCF_in_kernel) != 0;
+    vcpu.mode = in_kernel ? domain::Mode::kernel : domain::Mode::user;
+    vcpu.saved.segments = {.ds = user.ds,
+                           .es = user.es,
+                           .fs = user.fs,
+                           .gs = user.gs,
+                           .fs_base = context.fs_base,
+                           .gs_base = in_kernel ? context.gs_base_kernel : context.gs_base_user,
+                           .inactive_gs_base = in_kernel ? context.gs_base_user : context.gs_base_kernel};
+    vcpu.iopl = (user.rflags >> 12) & 3;
+    vcpu.kernel_sp = context.kernel_sp;
+    vcpu.kernel_ss = emulate::ring3_selector(static_cast<std::uint16_t>(context.kernel_ss));
+    for (std::size_t vector = 0; vector < vcpu.traps.size(); ++vector) {
+        auto const& trap = context.trap_ctxt[vector];
+        vcpu.traps[vector] = {trap.address, emulate::ring3_selector(trap.cs),
+                              static_cast<std::uint8_t>(TI_GET_DPL(&trap) & 3), TI_GET_IF(&trap) != 0};
+    }
+    vcpu.event_callback = {context.event_callback_eip, true};
+    // Entering the failsafe callback with events on is never what a guest can bear (docs/abi.md §7).
+    vcpu.failsafe_callback = {context.failsafe_callback_eip, true};
+    vcpu.syscall_callback = {context.syscall_callback_eip, (context.flags & VGCF_syscall_disables_events) != 0};
+    vcpu.debug = {};
+    for (std::size_t i = 0; i < 4; ++i)
+        if (domain::guest_address(base::Vaddr{context.debugreg[i]}))
+            vcpu.debug.address[i] = context.debugreg[i];
+}
+
+} // namespace
+
+Status set_context(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
+    if (!addresses_canonical(context) || context.gdt_ents > domain::kGuestGdtEntries || context.ldt_ents > 8192)
+        return Err{Error::invalid};
+    bool const in_kernel = (context.flags & VGCF_in_kernel) != 0;
+    bool const has_user_root = context.ctrlreg[1] != 0;
+    if (!in_kernel && !has_user_root)
+        return Err{Error::invalid};
+
+    // Roots first: they may take long and be continued. A continued call finds the kernel root already taken.
+    if (!vcpu.kernel_root.valid())
+        TRY(domain::set_root(vcpu, arch::Root::kernel, root_frame(context.ctrlreg[3])));
+    if (has_user_root && !vcpu.user_root.valid()) {
+        Status const user = domain::set_root(vcpu, arch::Root::user, root_frame(context.ctrlreg[1]));
+        if (!user) {
+            if (user.error() != Error::preempted)
+                domain::drop_roots(vcpu);
+            return user;
+        }
+    }
+
+    std::array<Gfn, 14> frames{};
+    std::size_t const frame_count = (context.gdt_ents + 511) / 512;
+    for (std::size_t i = 0; i < frame_count; ++i)
+        frames[i] = Gfn{context.gdt_frames[i]};
+    Status const gdt = domain::set_gdt(vcpu, std::span{frames}.first(frame_count), static_cast<std::uint32_t>(context.gdt_ents));
+    if (!gdt) {
+        domain::drop_roots(vcpu);
+        return gdt;
+    }
+    vcpu.descriptors.ldt_base = base::Vaddr{context.ldt_base};
+    vcpu.descriptors.ldt_entries = static_cast<std::uint32_t>(context.ldt_ents);
+
+    set_plain_state(vcpu, context);
+    arch::init_extended_state(vcpu.saved.extended_state);
+    vcpu.initialised.store(true, std::memory_order_release);
+    return {};
+}
+
+} // namespace guest

@@ -1,0 +1,31 @@
+#include "guest/iret.hpp"
+
+#include "abi/xen.hpp"
+#include "domain/guest_memory.hpp"
+#include "domain/shared_words.hpp"
+#include "guest/flags.hpp"
+#include "guest/mode.hpp"
+
+namespace guest {
+
+base::Status iret(domain::Vcpu& vcpu, arch::Registers& registers) {
+    auto const frame = TRY(domain::read_guest<iret_context>(vcpu, base::Vaddr{registers.rsp}));
+
+    if ((frame.cs & 3) == 3)
+        TRY(enter_user_mode(vcpu));
+    registers.rip = frame.rip;
+    registers.cs = (frame.cs & 0xffff) | 3; // force ring 3: the hardware always sees it
+    registers.ss = (frame.ss & 0xffff) | 3;
+    registers.rsp = frame.rsp;
+    registers.rflags = guest_rflags(frame.rflags);
+    registers.rax = frame.rax;
+    if ((frame.flags & VGCF_in_syscall) == 0) {
+        registers.rcx = frame.rcx;
+        registers.r11 = frame.r11;
+    }
+    domain::set_upcall_mask(vcpu, (frame.rflags & kFlagInterrupt) == 0);
+    vcpu.in_nmi = false;
+    return {};
+}
+
+} // namespace guest

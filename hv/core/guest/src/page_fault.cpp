@@ -1,0 +1,89 @@
+#include "guest/page_fault.hpp"
+
+#include <array>
+#include <span>
+
+#include "arch/cpu.hpp"
+#include "domain/descriptors.hpp"
+#include "domain/domain.hpp"
+#include "domain/guest_memory.hpp"
+#include "domain/preemption.hpp"
+#include "emulate/store.hpp"
+#include "guest/bounce.hpp"
+
+namespace guest {
+namespace {
+
+using base::Status;
+using base::Vaddr;
+using shadow_pt::FaultAction;
+
+constexpr std::uint64_t kLdtWindowSize = 16 * base::kPageSize;
+
+/// A store to a page table: decodes it and does it, entry and shadow in one go (SP-18). An error: it is the guest's
+/// fault after all.
+Status emulate_store(domain::Vcpu& vcpu, arch::Registers& registers, domain::Vcpu::Root const& root, Vaddr address,
+                     bool& single_step) {
+    std::array<std::byte, 15> code;
+    auto const length = domain::fetch_instruction(vcpu, Vaddr{registers.rip}, code);
+    auto const store = emulate::decode_store(std::span{code}.first(length),
+                                             domain::code_mode(vcpu, static_cast<std::uint16_t>(registers.cs)), registers,
+                                             {arch::fs_base(), arch::gs_base()}, address);
+    if (!store)
+        return base::Err{base::Error::invalid};
+    emulate::StoreOperation::Effect effect{};
+    for (;;) {
+        Status const done = vcpu.domain.paging.emulate_store(root.tables, address, [&](std::uint64_t old) {
+            effect = store.value().apply(old, registers);
+            return effect.entry;
+        });
+        // Preempted: the guest executes the instruction again, from unchanged registers.
+        if (!done && done.error() == base::Error::preempted)
+            return {};
+        TRY(done);
+        break;
+    }
+    registers = effect.registers;
+    single_step = effect.single_step;
+    return {};
+}
+
+Status handle_ldt_fault(domain::Vcpu& vcpu, arch::Registers& registers, std::uint64_t offset) {
+    if (domain::fault_in_ldt(vcpu, offset))
+        return {};
+    // As if the CPU had read the guest's own LDT there.
+    return bounce_page_fault(vcpu, registers, vcpu.descriptors.ldt_base + offset,
+                             registers.error_code & ~shadow_pt::fault::kUser);
+}
+
+} // namespace
+
+Status handle_page_fault(domain::Vcpu& vcpu, arch::Registers& registers, Vaddr address) {
+    Vaddr const window = arch::ldt_window();
+    if (address >= window && address - window < kLdtWindowSize)
+        return handle_ldt_fault(vcpu, registers, address - window);
+
+    // The CPU always says "user": for the guest it is so only in its user mode.
+    std::uint32_t const user = vcpu.in_kernel() ? 0 : shadow_pt::fault::kUser;
+    std::uint32_t const error_code = (registers.error_code & ~shadow_pt::fault::kUser) | user;
+    if (!domain::guest_address(address))
+        return bounce_page_fault(vcpu, registers, address, error_code & ~shadow_pt::fault::kReserved);
+
+    auto const& root = vcpu.root_of(vcpu.mode);
+    domain::start_slice(vcpu);
+    auto const answer = vcpu.domain.paging.handle_fault(root.tables, address, error_code);
+    switch (answer.action) {
+    case FaultAction::retry: return {};
+    case FaultAction::reflect: break;
+    case FaultAction::stuck: return base::Err{base::Error::no_memory};
+    case FaultAction::emulate: {
+        bool single_step = false;
+        if (!emulate_store(vcpu, registers, root, address, single_step))
+            break;
+        return single_step ? bounce_single_step(vcpu, registers) : Status{};
+    }
+    }
+    return bounce_page_fault(vcpu, registers, address, answer.error_code);
+}
+
+} // namespace guest

@@ -1,0 +1,220 @@
+// grant_table_op (docs/abi.md §6): the grants room's operations, with the caller's page tables under them.
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+
+#include "abi/xen.hpp"
+#include "domain/preemption.hpp"
+#include "domain/translation.hpp"
+#include "grants/operations.hpp"
+#include "hypercall/handlers.hpp"
+
+namespace hypercall {
+namespace {
+
+using base::DomId;
+using base::Err;
+using base::Error;
+using base::Gfn;
+using base::Mfn;
+using base::Vaddr;
+using domain::Domain;
+using shadow_pt::Use;
+
+/// A domain's own frames, as its grants name them.
+class OwnFrames {
+  public:
+    explicit OwnFrames(Domain& domain) : domain_{domain} {}
+
+    base::Result<Mfn> take(Gfn gfn) { return TRY(domain_.gfns.get(gfn)).release(); }
+    void drop(Mfn frame) { domain_.system.frames.drop_reference(frame); }
+    base::Status make_writable(Mfn frame) { return domain_.host.frame(frame).get_writable(); }
+    void drop_writable(Mfn frame) { domain_.host.frame(frame).put_writable(); }
+
+  private:
+    Domain& domain_;
+};
+
+class Party {
+  public:
+    explicit Party(Domain& domain) : domain_{&domain} {}
+
+    [[nodiscard]] DomId id() const { return domain_->id; }
+    [[nodiscard]] grants::LockedGrants& grants() { return domain_->grants; }
+    [[nodiscard]] OwnFrames frames() { return OwnFrames{*domain_}; }
+    [[nodiscard]] Domain& domain() { return *domain_; }
+
+  private:
+    Domain* domain_;
+};
+
+/// The caller and its page tables (grants::GrantEnvironment).
+class Environment {
+  public:
+    using Domain = Party;
+
+    explicit Environment(Call& call) : call_{call}, self_{call.domain()} {}
+
+    Party& self() { return self_; }
+
+    grants::Result<Party> find(DomId id) {
+        if (id.raw() == DOMID_SELF)
+            return self_;
+        domain::Domain* const found = call_.domain().system.find(id);
+        if (found == nullptr)
+            return Err{grants::Fault::bad_domain};
+        return Party{*found};
+    }
+
+    grants::Status install(grants::Mapping const& mapping) {
+        auto& domain = call_.domain();
+        Mfn const frame = mapping.pin.frame;
+        if (!domain.system.frames.take_reference(frame))
+            return Err{grants::Fault::general_error};
+        shadow_pt::Target const target{
+            .frame = frame, .kind = shadow_pt::TargetKind::foreign, .shown = Gfn{frame.raw()}};
+        std::uint64_t flags = shadow_pt::pte::kPresent | shadow_pt::pte::kUser | shadow_pt::pte::kAccessed |
+                              shadow_pt::pte::kDirty | mapping.flags.available_bits() << 9;
+        if (mapping.pin.access == grants::Access::write)
+            flags |= shadow_pt::pte::kWrite;
+        auto const made = domain.paging.map_grant(place(mapping), target, flags, call_.debt);
+        if (made)
+            return {};
+        domain.system.frames.drop_reference(frame);
+        return Err{made.error() == Error::bad_address ? grants::Fault::bad_virtual_address : grants::Fault::general_error};
+    }
+
+    grants::Status remove(grants::Mapping const& mapping) {
+        if (call_.domain().paging.unmap_grant(place(mapping), mapping.pin.frame, call_.debt))
+            return {};
+        return Err{grants::Fault::general_error};
+    }
+
+    void flush() { domain::pay(call_.domain(), call_.debt); }
+    void mark_dirty(Party& party, Mfn frame) { party.domain().host.mark_dirty(frame); }
+
+  private:
+    shadow_pt::EntryPlace place(grants::Mapping const& mapping) {
+        if (mapping.flags.names_entry())
+            return shadow_pt::EntryPlace::in_table(base::Gaddr{mapping.host_address});
+        return shadow_pt::EntryPlace::at_address(call_.vcpu.kernel_root.tables, Vaddr{mapping.host_address});
+    }
+
+    Call& call_;
+    Party self_;
+};
+
+/// Runs @p step on each record from where the last try stopped, copying it in and back. Between records the call may
+/// be continued (args: command, records, count).
+template <typename Record, typename Step> Answer for_each_record(Call& call, Step&& step) {
+    bool first = true;
+    while (call.u32(2) != 0) {
+        if (!first && domain::should_yield(call.vcpu))
+            return Err{Error::preempted};
+        first = false;
+        auto record = TRY(call.read<Record>(1));
+        step(record);
+        TRY(call.write(1, record));
+        call.args[1] += sizeof(Record);
+        call.args[2] = call.u32(2) - 1;
+    }
+    return 0;
+}
+
+Answer unmap(Call& call, Environment& environment) {
+    bool first = true;
+    while (call.u32(2) != 0) {
+        if (!first && domain::should_yield(call.vcpu))
+            return Err{Error::preempted};
+        first = false;
+        std::array<gnttab_unmap_grant_ref_t, grants::kUnmapBatch> records;
+        auto const batch = std::span{records}.first(std::min<std::size_t>(call.u32(2), records.size()));
+        auto const array = call.array<gnttab_unmap_grant_ref_t>(1);
+        for (std::size_t i = 0; i < batch.size(); ++i)
+            batch[i] = TRY(array.read(i));
+        grants::unmap(environment, batch);
+        for (std::size_t i = 0; i < batch.size(); ++i)
+            TRY(array.write(i, batch[i]));
+        call.args[1] = array.at(batch.size()).raw();
+        call.args[2] = call.u32(2) - batch.size();
+    }
+    return 0;
+}
+
+/// Grows the caller's table and tells it by which numbers to map the frames.
+Answer setup_table(Call& call, Environment& environment) {
+    if (call.u32(2) != 1)
+        return Err{Error::invalid};
+    auto record = TRY(call.read<gnttab_setup_table_t>(1));
+    auto party = environment.find(DomId{record.dom});
+    bool const own = party && &party.value().domain() == &call.domain();
+    record.status = GNTST_okay;
+    if (!party)
+        record.status = GNTST_bad_domain;
+    else if (!own && !call.domain().privileged)
+        record.status = GNTST_permission_denied;
+    if (record.status == GNTST_okay) {
+        std::array<Mfn, grants::GrantTable::kMaxFrames> frames{};
+        auto const grown = party.value().grants().with([&](grants::Grants& both) -> grants::Status {
+            if (auto const status = both.table.grow_to(record.nr_frames); !status)
+                return status;
+            for (std::uint32_t i = 0; i < record.nr_frames; ++i)
+                frames[i] = both.table.shared_frame(i);
+            return {};
+        });
+        if (!grown)
+            record.status = GNTST_general_error;
+        domain::GuestArray<xen_pfn_t> const list{call.vcpu, address_of(record.frame_list)};
+        for (std::uint32_t i = 0; record.status == GNTST_okay && i < record.nr_frames; ++i)
+            TRY(list.write(i, frames[i].raw())); // a direct domain's numbers are the machine's
+    }
+    TRY(call.write(1, record));
+    return 0;
+}
+
+Answer set_version(Call& call) {
+    auto record = TRY(call.read<gnttab_set_version_t>(1));
+    auto const version = grants::set_version(record.version);
+    record.version = 1; // the one in force, whatever was asked for
+    TRY(call.write(1, record));
+    TRY(version);
+    return 0;
+}
+
+Answer get_version(Call& call, Environment& environment) {
+    auto record = TRY(call.read<gnttab_get_version_t>(1));
+    auto const party = environment.find(DomId{record.dom});
+    if (!party)
+        return Err{Error::no_such_domain};
+    record.version = 1;
+    TRY(call.write(1, record));
+    return 0;
+}
+
+} // namespace
+
+Answer grant_table_op(Call& call) {
+    if (static_cast<std::int32_t>(call.u32(2)) < 0)
+        return Err{Error::invalid};
+    Environment environment{call};
+    switch (call.u32(0)) {
+    case GNTTABOP_map_grant_ref:
+        return for_each_record<gnttab_map_grant_ref_t>(call, [&](auto& record) { grants::map(environment, record); });
+    case GNTTABOP_unmap_grant_ref: return unmap(call, environment);
+    case GNTTABOP_setup_table: return setup_table(call, environment);
+    case GNTTABOP_copy:
+        return for_each_record<gnttab_copy_t>(call, [&](auto& record) { grants::copy(environment, record); });
+    case GNTTABOP_query_size:
+        if (call.u32(2) != 1)
+            return Err{Error::invalid};
+        return for_each_record<gnttab_query_size_t>(call,
+                                                    [&](auto& record) { grants::query_size(environment, record); });
+    case GNTTABOP_set_version: return set_version(call);
+    case GNTTABOP_get_version: return get_version(call, environment);
+    default: return Err{Error::not_implemented}; // transfer, swap, cache flush and version 2: docs/abi-coverage.md
+    }
+}
+
+} // namespace hypercall

@@ -1,0 +1,172 @@
+// memory_op: how much memory there is, where, and giving and taking it (docs/abi.md §3.4).
+
+#include <algorithm>
+
+#include "abi/xen.hpp"
+#include "domain/m2p.hpp"
+#include "domain/memory.hpp"
+#include "domain/preemption.hpp"
+#include "hypercall/handlers.hpp"
+
+namespace hypercall {
+namespace {
+
+using base::Err;
+using base::Error;
+using base::Gfn;
+using base::Mfn;
+using base::Pfn;
+using domain::Domain;
+
+// A continued operation tells where it goes on in the upper bits of its command (<xen/memory.h>, MEMOP_*).
+constexpr unsigned kCommandBits = 6;
+constexpr std::uint64_t kCommandMask = (1U << kCommandBits) - 1;
+
+/// The domain that @p id names for @p call: its own, or another that it may manage.
+base::Result<Domain*> subject(Call& call, domid_t id) {
+    if (id == DOMID_SELF || base::DomId{id} == call.domain().id)
+        return &call.domain();
+    if (!call.domain().privileged)
+        return Err{Error::not_permitted};
+    return Err{Error::no_such_domain}; // dom0 is the only domain until domctl makes others
+}
+
+/// Runs @p step(i) for the extents of a reservation from where the last try stopped. Answers how many were done:
+/// like Xen's, the calls stop at the first that fails and tell the count instead of an error.
+template <typename Step> Answer for_each_extent(Call& call, std::uint64_t count, Step&& step) {
+    std::uint64_t const start = call.args[0] >> kCommandBits;
+    for (std::uint64_t i = start; i < count; ++i) {
+        if (i != start && domain::should_yield(call.vcpu)) {
+            call.args[0] = (call.args[0] & kCommandMask) | i << kCommandBits;
+            return Err{Error::preempted};
+        }
+        base::Status const status = step(i);
+        if (!status)
+            return static_cast<std::int64_t>(i);
+    }
+    return static_cast<std::int64_t>(count);
+}
+
+Answer decrease_reservation(Call& call) {
+    auto const request = TRY(call.read<xen_memory_reservation_t>(1));
+    Domain& target = *TRY(subject(call, request.domid));
+    if (request.extent_order > domain::kLargestExtentOrder)
+        return Err{Error::invalid};
+    domain::GuestArray<xen_pfn_t> const extents{call.vcpu, address_of(request.extent_start)};
+    return for_each_extent(call, request.nr_extents, [&](std::uint64_t i) -> base::Status {
+        Gfn const first{TRY(extents.read(i))};
+        for (std::uint64_t k = 0; k < std::uint64_t{1} << request.extent_order; ++k)
+            TRY(domain::give_up_frame(target, first + k));
+        return {};
+    });
+}
+
+Answer populate_physmap(Call& call) {
+    auto const request = TRY(call.read<xen_memory_reservation_t>(1));
+    Domain& target = *TRY(subject(call, request.domid));
+    if (request.extent_order > domain::kLargestExtentOrder)
+        return Err{Error::invalid};
+    domain::GuestArray<xen_pfn_t> const extents{call.vcpu, address_of(request.extent_start)};
+    unsigned const address_bits = XENMEMF_get_address_bits(request.mem_flags);
+    return for_each_extent(call, request.nr_extents, [&](std::uint64_t i) -> base::Status {
+        Pfn const pfn{TRY(extents.read(i))};
+        Gfn const gfn = TRY(domain::add_extent(target, pfn, request.extent_order, address_bits));
+        return extents.write(i, gfn.raw());
+    });
+}
+
+/// XENMEM_exchange: the guest's frames for others that lie better (contiguous, below an address).
+Answer exchange(Call& call) {
+    auto request = TRY(call.read<xen_memory_exchange_t>(1));
+    auto const& in = request.in;
+    auto const& out = request.out;
+    Domain& target = *TRY(subject(call, in.domid));
+    if (in.extent_order > domain::kLargestExtentOrder || out.extent_order > domain::kLargestExtentOrder ||
+        in.domid != out.domid || request.nr_exchanged > in.nr_extents ||
+        in.nr_extents >> (64 - domain::kLargestExtentOrder) != 0 ||
+        out.nr_extents >> (64 - domain::kLargestExtentOrder) != 0 ||
+        in.nr_extents << in.extent_order != out.nr_extents << out.extent_order)
+        return Err{Error::invalid};
+
+    // One chunk is the larger of the two extents: it is exchanged whole or not at all.
+    unsigned const order = std::max(in.extent_order, out.extent_order);
+    std::uint64_t const in_per_chunk = std::uint64_t{1} << (order - in.extent_order);
+    std::uint64_t const out_per_chunk = std::uint64_t{1} << (order - out.extent_order);
+    domain::GuestArray<xen_pfn_t> const given{call.vcpu, address_of(in.extent_start)};
+    domain::GuestArray<xen_pfn_t> const taken{call.vcpu, address_of(out.extent_start)};
+    if (request.nr_exchanged % in_per_chunk != 0)
+        return Err{Error::invalid};
+
+    base::Status status{};
+    std::uint64_t done = request.nr_exchanged;
+    for (; done < in.nr_extents; done += in_per_chunk) {
+        if (done != request.nr_exchanged && domain::should_yield(call.vcpu)) {
+            status = base::Status{Err{Error::preempted}};
+            break;
+        }
+        domain::ExchangeChunk const chunk{.order = order,
+                                          .in_order = in.extent_order,
+                                          .out_order = out.extent_order,
+                                          .address_bits = XENMEMF_get_address_bits(out.mem_flags),
+                                          .in = given.at(done),
+                                          .out = taken.at(done / in_per_chunk * out_per_chunk)};
+        status = domain::exchange_chunk(call.vcpu, target, chunk);
+        if (!status)
+            break;
+    }
+    request.nr_exchanged = done;
+    TRY(call.write(1, request));
+    TRY(status);
+    return 0;
+}
+
+Answer machphys_mapping(Call& call) {
+    auto const m2p = domain::m2p_window(call.domain());
+    xen_machphys_mapping_t const mapping{
+        .v_start = m2p.first.raw(), .v_end = m2p.end.raw(), .max_mfn = m2p.highest_gfn.raw()};
+    TRY(call.write(1, mapping));
+    return 0;
+}
+
+Answer machine_memory_map(Call& call) {
+    if (!call.domain().privileged)
+        return Err{Error::not_permitted};
+    auto map = TRY(call.read<xen_memory_map_t>(1));
+    auto const& e820 = call.domain().system.memory_map;
+    auto const count = std::min<std::uint32_t>(map.nr_entries, static_cast<std::uint32_t>(e820.size()));
+    domain::GuestArray<domain::E820Entry> const buffer{call.vcpu, address_of(map.buffer)};
+    for (std::uint32_t i = 0; i < count; ++i)
+        TRY(buffer.write(i, e820[i]));
+    map.nr_entries = count;
+    TRY(call.write(1, map));
+    return 0;
+}
+
+/// A count of pages that a call takes a domid for.
+template <typename Read> Answer pages_of(Call& call, Read&& read) {
+    auto const id = TRY(call.read<domid_t>(1));
+    Domain& target = *TRY(subject(call, id));
+    return static_cast<std::int64_t>(read(target));
+}
+
+} // namespace
+
+Answer memory_op(Call& call) {
+    switch (call.args[0] & kCommandMask) {
+    case XENMEM_decrease_reservation: return decrease_reservation(call);
+    case XENMEM_populate_physmap: return populate_physmap(call);
+    case XENMEM_exchange: return exchange(call);
+    case XENMEM_maximum_ram_page:
+        return static_cast<std::int64_t>(domain::m2p_window(call.domain()).highest_gfn.raw());
+    case XENMEM_current_reservation:
+        return pages_of(call, [](Domain& target) { return domain::quota(target).total(); });
+    case XENMEM_maximum_reservation:
+        return pages_of(call, [](Domain& target) { return domain::quota(target).limit(); });
+    case XENMEM_machphys_mapping: return machphys_mapping(call);
+    case XENMEM_machine_memory_map: return machine_memory_map(call);
+    case XENMEM_memory_map: return Err{Error::not_implemented}; // a domU's, set by its builder
+    default: return Err{Error::not_implemented};
+    }
+}
+
+} // namespace hypercall

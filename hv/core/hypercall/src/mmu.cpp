@@ -1,0 +1,211 @@
+// Page tables: mmu_update, update_va_mapping, mmuext_op (docs/abi.md §3.3).
+
+#include "abi/xen.hpp"
+#include "arch/cpu.hpp"
+#include "domain/descriptors.hpp"
+#include "domain/m2p.hpp"
+#include "domain/preemption.hpp"
+#include "domain/roots.hpp"
+#include "domain/translation.hpp"
+#include "hypercall/batch.hpp"
+#include "hypercall/handlers.hpp"
+
+namespace hypercall {
+namespace {
+
+using base::Err;
+using base::Error;
+using base::Gaddr;
+using base::Gfn;
+using base::Status;
+using base::Vaddr;
+using domain::Domain;
+using shadow_pt::FlushDebt;
+using shadow_pt::VcpuSet;
+using Source = domain::PagingHost::Source;
+using ExtendedOp = struct ::mmuext_op; // the handler has the same name
+
+/// Whose tables, and whose frames, a call is about: the low half of its domid names the owner of the frames, the high
+/// half, if not 0, the owner of the tables plus one.
+struct Subjects {
+    Domain* tables = nullptr;
+    Source frames;
+};
+
+base::Result<Domain*> other_domain(Call& call, std::uint16_t id) {
+    if (id == DOMID_SELF || base::DomId{id} == call.domain().id)
+        return &call.domain();
+    if (!call.domain().privileged)
+        return Err{Error::not_permitted};
+    Domain* const found = call.domain().system.find(base::DomId{id});
+    if (found == nullptr)
+        return Err{Error::no_such_domain};
+    return found;
+}
+
+base::Result<Subjects> subjects(Call& call, std::uint32_t foreign) {
+    Subjects answer{.tables = &call.domain(), .frames = {}};
+    auto const owner = static_cast<std::uint16_t>(foreign >> 16);
+    if (owner != 0)
+        answer.tables = TRY(other_domain(call, static_cast<std::uint16_t>(owner - 1)));
+    auto const frames = static_cast<std::uint16_t>(foreign);
+    if (frames == DOMID_IO)
+        answer.frames.devices_only = true;
+    else if (frames == DOMID_XEN)
+        return Err{Error::not_permitted}; // the hypervisor's frames: none is shown yet
+    else if (frames != DOMID_SELF)
+        answer.frames.other = TRY(other_domain(call, frames));
+    return answer;
+}
+
+Status update_one(Subjects const& of, mmu_update_t const& update) {
+    Gaddr const where{update.ptr & ~std::uint64_t{3}};
+    switch (update.ptr & 3) {
+    case MMU_NORMAL_PT_UPDATE:
+    case MMU_PT_UPDATE_NO_TRANSLATE:
+        return of.tables->paging.update_entry(where, update.val, shadow_pt::UpdateMode::normal, of.frames);
+    case MMU_PT_UPDATE_PRESERVE_AD:
+        return of.tables->paging.update_entry(where, update.val, shadow_pt::UpdateMode::preserve_ad, of.frames);
+    default: return domain::update_m2p(*of.tables, frame_of(where), base::Pfn{update.val});
+    }
+}
+
+/// The vCPUs that a guest's bitmap names, at @p at.
+base::Result<VcpuSet> vcpus_in(Call& call, Vaddr at) {
+    VcpuSet set;
+    domain::GuestArray<std::uint64_t> const words{call.vcpu, at};
+    std::size_t const count = call.domain().vcpus.size();
+    for (std::size_t first = 0; first < count; first += 64) {
+        auto const word = TRY(words.read(first / 64));
+        for (std::size_t bit = 0; bit < 64 && first + bit < count; ++bit)
+            if ((word >> bit & 1) != 0)
+                set.set(first + bit);
+    }
+    return set;
+}
+
+VcpuSet self(Call const& call) {
+    VcpuSet set;
+    set.set(call.vcpu.id.raw());
+    return set;
+}
+
+/// What update_va_mapping's flags ask for: none, a flush or one page, here, everywhere or for a set of vCPUs.
+Status flush_as_asked(Call& call, Vaddr va, std::uint64_t flags, FlushDebt& debt) {
+    std::uint64_t const kind = flags & UVMF_FLUSHTYPE_MASK;
+    if (kind == UVMF_NONE)
+        return {};
+    VcpuSet set = self(call);
+    std::uint64_t const whose = flags & ~std::uint64_t{UVMF_FLUSHTYPE_MASK};
+    if (whose == UVMF_ALL)
+        set = FlushDebt::everyone();
+    else if (whose != UVMF_LOCAL)
+        set = TRY(vcpus_in(call, Vaddr{whose}));
+    if (kind == UVMF_TLB_FLUSH)
+        debt.add_all(set);
+    else
+        debt.add_page(set, va);
+    return {};
+}
+
+unsigned pin_level(unsigned command) { return command - MMUEXT_PIN_L1_TABLE + 1; }
+
+/// NEW_BASEPTR and NEW_USER_BASEPTR are the caller's own: not another domain's.
+Status new_root(Call& call, Domain const& target, arch::Root root, Gfn gfn) {
+    if (&target != &call.domain())
+        return Err{Error::not_permitted};
+    return domain::set_root(call.vcpu, root, gfn);
+}
+
+Status extended_op(Call& call, Domain& target, ExtendedOp const& op) {
+    Vaddr const linear{op.arg1.linear_addr};
+    Gfn const gfn{op.arg1.mfn};
+    switch (op.cmd) {
+    case MMUEXT_PIN_L1_TABLE:
+    case MMUEXT_PIN_L2_TABLE:
+    case MMUEXT_PIN_L3_TABLE:
+    case MMUEXT_PIN_L4_TABLE: return target.paging.pin(pin_level(op.cmd), gfn);
+    case MMUEXT_UNPIN_TABLE: return target.paging.unpin(gfn);
+    case MMUEXT_NEW_BASEPTR: return new_root(call, target, arch::Root::kernel, gfn);
+    case MMUEXT_NEW_USER_BASEPTR:
+        return new_root(call, target, arch::Root::user, gfn.raw() == 0 ? Gfn{} : gfn);
+    case MMUEXT_TLB_FLUSH_LOCAL: call.debt.add_local_all(); return {};
+    case MMUEXT_INVLPG_LOCAL: call.debt.add_local_page(linear); return {};
+    case MMUEXT_TLB_FLUSH_MULTI: {
+        auto const set = TRY(vcpus_in(call, hypercall::address_of(op.arg2.vcpumask)));
+        call.debt.add_all(set);
+        return {};
+    }
+    case MMUEXT_INVLPG_MULTI: {
+        auto const set = TRY(vcpus_in(call, hypercall::address_of(op.arg2.vcpumask)));
+        call.debt.add_page(set, linear);
+        return {};
+    }
+    case MMUEXT_TLB_FLUSH_ALL: call.debt.add_all(FlushDebt::everyone()); return {};
+    case MMUEXT_INVLPG_ALL: call.debt.add_page(FlushDebt::everyone(), linear); return {};
+    case MMUEXT_FLUSH_CACHE:
+    case MMUEXT_FLUSH_CACHE_GLOBAL:
+        if (!call.domain().privileged)
+            return Err{Error::not_permitted};
+        arch::write_back_caches();
+        return {};
+    case MMUEXT_SET_LDT: return domain::set_ldt(call.vcpu, linear, op.arg2.nr_ents);
+    default: return Err{Error::not_implemented};
+    }
+}
+
+} // namespace
+
+Answer mmu_update(Call& call) {
+    auto const of = TRY(subjects(call, call.u32(3)));
+    return run_batch<mmu_update_t>(call, [&](mmu_update_t const& update) { return update_one(of, update); });
+}
+
+Answer mmuext_op(Call& call) {
+    auto const id = static_cast<std::uint16_t>(call.args[3]);
+    Domain& target = *TRY(other_domain(call, id));
+    return run_batch<ExtendedOp>(call, [&](ExtendedOp const& op) { return extended_op(call, target, op); });
+}
+
+Answer update_va_mapping(Call& call) {
+    Vaddr const va = call.pointer(0);
+    Status const status =
+        domain::guest_address(va)
+            ? call.domain().paging.update_va(call.vcpu.kernel_root.tables, va, call.args[1], call.debt)
+            : Status{Err{Error::invalid}};
+    if (!status && status.error() == Error::preempted)
+        return Err{Error::preempted};
+    TRY(flush_as_asked(call, va, call.args[2], call.debt)); // also when the update is refused
+    TRY(status);
+    return 0;
+}
+
+Answer update_va_mapping_otherdomain(Call& call) {
+    auto const of = TRY(subjects(call, static_cast<std::uint16_t>(call.args[3])));
+    Vaddr const va = call.pointer(0);
+    if (!domain::guest_address(va))
+        return Err{Error::invalid};
+    TRY(call.domain().paging.update_va(call.vcpu.kernel_root.tables, va, call.args[1], call.debt, of.frames));
+    TRY(flush_as_asked(call, va, call.args[2], call.debt));
+    return 0;
+}
+
+Answer set_gdt(Call& call) {
+    std::uint64_t const entries = call.args[1];
+    if (entries > domain::kGuestGdtEntries)
+        return Err{Error::invalid};
+    std::array<Gfn, 14> frames{};
+    std::size_t const count = (entries + 511) / 512;
+    auto const list = call.array<std::uint64_t>(0);
+    for (std::size_t i = 0; i < count; ++i)
+        frames[i] = Gfn{TRY(list.read(i))};
+    TRY(domain::set_gdt(call.vcpu, std::span{frames}.first(count), static_cast<std::uint32_t>(entries)));
+    return 0;
+}
+
+Answer update_descriptor(Call& call) {
+    TRY(domain::update_descriptor(call.domain(), Gaddr{call.args[0]}, call.args[1]));
+    return 0;
+}
+
+} // namespace hypercall

@@ -1,0 +1,119 @@
+// vcpu_op: bringing up vCPUs, the areas they share with the hypervisor, their timers (docs/abi.md §3.9, §7).
+
+#include "abi/xen.hpp"
+#include "domain/areas.hpp"
+#include "domain/heap.hpp"
+#include "domain/running.hpp"
+#include "domain/timers.hpp"
+#include "guest/context.hpp"
+#include "hypercall/handlers.hpp"
+
+namespace hypercall {
+namespace {
+
+using base::Err;
+using base::Error;
+using base::Vaddr;
+using domain::Vcpu;
+
+Answer initialise(Call& call, Vcpu& target) {
+    if (target.info() == nullptr)
+        return Err{Error::invalid}; // ids from 32 on have no place in shared_info: register first
+    if (target.initialised.load(std::memory_order_acquire))
+        return Err{Error::exists};
+    // Five kilobytes: too much for the stack of a CPU.
+    auto const context = TRY(domain::make_scratch<vcpu_guest_context_t>(call.domain().system));
+    TRY(domain::copy_from_guest(call.vcpu, call.vcpu.mode, std::as_writable_bytes(std::span{context.get(), 1}),
+                                call.pointer(2)));
+    TRY(guest::set_context(target, *context));
+    return 0;
+}
+
+Answer up(Vcpu& target) {
+    if (!target.initialised.load(std::memory_order_acquire))
+        return Err{Error::invalid};
+    domain::bring_up(target);
+    return 0;
+}
+
+Answer get_runstate(Call& call, Vcpu& target) {
+    auto const info = domain::runstate_of(target);
+    TRY(call.write(2, info));
+    return 0;
+}
+
+Answer register_info(Call& call, Vcpu& target) {
+    auto const request = TRY(call.read<vcpu_register_vcpu_info_t>(2));
+    TRY(domain::register_vcpu_info(call.vcpu, target, base::Gfn{request.mfn}, request.offset));
+    return 0;
+}
+
+Answer set_singleshot(Call& call, Vcpu& target) {
+    auto const request = TRY(call.read<vcpu_set_singleshot_timer_t>(2));
+    if ((request.flags & VCPU_SSHOTTMR_future) != 0 && request.timeout_abs_ns < call.domain().system.now())
+        return -62; // -ETIME, which the public errno list of our errors does not need elsewhere
+    domain::set_singleshot_timer(target, request.timeout_abs_ns);
+    return 0;
+}
+
+Answer set_periodic(Call& call, Vcpu& target) {
+    auto const request = TRY(call.read<vcpu_set_periodic_timer_t>(2));
+    if (request.period_ns < domain::kShortestPeriod)
+        return Err{Error::invalid};
+    if (request.period_ns > domain::kLongestPeriod)
+        return Err{Error::invalid};
+    domain::set_periodic_timer(target, request.period_ns);
+    return 0;
+}
+
+Answer send_nmi(Vcpu& target) {
+    target.nmi_pending.store(true, std::memory_order_release);
+    domain::notify(target);
+    return 0;
+}
+
+} // namespace
+
+Answer vcpu_op(Call& call) {
+    Vcpu* const found = call.domain().vcpu(base::VcpuId{call.u32(1)});
+    if (found == nullptr)
+        return Err{Error::not_found};
+    Vcpu& target = *found;
+    bool const self = &target == &call.vcpu;
+
+    switch (call.u32(0)) {
+    case VCPUOP_initialise: return initialise(call, target);
+    case VCPUOP_up: return up(target);
+    case VCPUOP_down: domain::take_down(target); return 0;
+    case VCPUOP_is_up: return target.down.load(std::memory_order_acquire) ? 0 : 1;
+    case VCPUOP_get_runstate_info: return get_runstate(call, target);
+    case VCPUOP_register_runstate_memory_area: {
+        auto const area = TRY(call.read<vcpu_register_runstate_memory_area_t>(2));
+        TRY(domain::register_runstate_area(call.vcpu, target, Vaddr{area.addr.p}));
+        return 0;
+    }
+    case VCPUOP_register_vcpu_time_memory_area: {
+        auto const area = TRY(call.read<vcpu_register_time_memory_area_t>(2));
+        TRY(domain::register_time_area(target, Vaddr{area.addr.p}));
+        return 0;
+    }
+    case VCPUOP_register_vcpu_info: return register_info(call, target);
+    case VCPUOP_set_periodic_timer: return self ? set_periodic(call, target) : Answer{Err{Error::invalid}};
+    case VCPUOP_stop_periodic_timer: domain::stop_periodic_timer(target); return 0;
+    case VCPUOP_set_singleshot_timer: return self ? set_singleshot(call, target) : Answer{Err{Error::invalid}};
+    case VCPUOP_stop_singleshot_timer:
+        if (!self)
+            return Err{Error::invalid};
+        domain::stop_singleshot_timer(target);
+        return 0;
+    case VCPUOP_send_nmi: return send_nmi(target);
+    default: return Err{Error::not_implemented};
+    }
+}
+
+Answer set_timer_op(Call& call) {
+    domain::set_singleshot_timer(call.vcpu, call.args[0] == 0 ? domain::kNever : call.args[0]);
+    return 0;
+}
+
+} // namespace hypercall

@@ -1,0 +1,151 @@
+#include "run/run.hpp"
+
+#include <algorithm>
+
+#include "arch/cpu.hpp"
+#include "domain/areas.hpp"
+#include "domain/domain.hpp"
+#include "domain/lifecycle.hpp"
+#include "domain/running.hpp"
+#include "domain/shared_words.hpp"
+#include "guest/bounce.hpp"
+#include "guest/exceptions.hpp"
+#include "guest/switch.hpp"
+#include "hypercall/dispatch.hpp"
+
+namespace run {
+namespace {
+
+using domain::Cpu;
+using domain::System;
+using domain::Vcpu;
+
+/// The vCPU that a scheduler's entity belongs to.
+Vcpu& vcpu_of(sched::Entity& entity) { return static_cast<domain::ScheduledVcpu&>(entity).vcpu; }
+
+void come_out(Cpu& cpu) { cpu.in_guest.store(false, std::memory_order_release); }
+
+/// True if the CPU may enter its guest: nobody has asked anything of it since it last looked.
+bool may_go_in(Cpu& cpu) {
+    cpu.in_guest.store(true, std::memory_order_seq_cst);
+    if (cpu.requests.load(std::memory_order_seq_cst) == 0)
+        return true;
+    come_out(cpu);
+    return false;
+}
+
+/// Has the hardware timer fire when this CPU has something to do.
+void set_alarm(System& system, Cpu& cpu) {
+    std::uint64_t const deadline = std::min(cpu.timers.next_deadline(), cpu.decision_ends);
+    if (deadline == cpu.alarm)
+        return;
+    cpu.alarm = deadline;
+    arch::set_timer(system.clock.tsc_at(deadline));
+}
+
+void put_on(System& system, Cpu& cpu, Vcpu& vcpu, arch::Registers& frame) {
+    // Who changes this vCPU's tables from now on sees it here and asks this CPU to flush; what was changed before,
+    // the flush in load() covers.
+    cpu.current.store(&vcpu, std::memory_order_seq_cst);
+    base::Status const loaded = guest::load(vcpu, frame);
+    system.flush_clock.flush_here();
+    domain::end_polling(vcpu);
+    domain::write_time(vcpu);
+    domain::write_runstate_area(vcpu);
+    if (!loaded)
+        domain::crash(vcpu.domain, "its segments cannot be loaded, and there is no failsafe callback");
+}
+
+/// Asks the scheduler who is next, and makes it so. False: nobody.
+bool switch_to_next(System& system, Cpu& cpu, arch::Registers& frame) {
+    auto const self = arch::this_cpu();
+    auto const decision = system.scheduler.schedule(self, system.now());
+    cpu.decision_ends = decision.until;
+    if (decision.previous != nullptr) {
+        Vcpu& previous = vcpu_of(*decision.previous);
+        guest::save(previous, frame);
+        cpu.current.store(nullptr, std::memory_order_seq_cst);
+        domain::perform(system, system.scheduler.context_saved(previous.entity, system.now()));
+    }
+    if (decision.next == nullptr)
+        return false;
+    Vcpu& next = vcpu_of(*decision.next);
+    if (cpu.current.load(std::memory_order_relaxed) != &next)
+        put_on(system, cpu, next, frame);
+    else
+        domain::end_polling(next); // it was about to wait, and need not
+    return true;
+}
+
+/// Delivers what is due to @p vcpu: at most one of each, since each masks itself.
+void deliver_events(Vcpu& vcpu, arch::Registers& frame) {
+    base::Status status{};
+    bool const nmi_ready = !vcpu.in_nmi && vcpu.traps[domain::kNmiVector].address != 0;
+    if (nmi_ready && vcpu.nmi_pending.exchange(false, std::memory_order_acq_rel)) {
+        vcpu.in_nmi = true;
+        status = guest::bounce_exception(vcpu, frame, domain::kNmiVector);
+    }
+    if (status && domain::upcall_due(vcpu))
+        status = guest::bounce_to_kernel(vcpu, frame, {vcpu.event_callback.address, true, {}});
+    if (!status)
+        domain::crash(vcpu.domain, "an event cannot be delivered: no callback, or no kernel stack to write to");
+}
+
+bool decision_due(System& system, Cpu& cpu, std::uint32_t requests) {
+    Vcpu const* const current = cpu.current.load(std::memory_order_relaxed);
+    return current == nullptr || (requests & domain::request_look) != 0 || system.now() >= cpu.decision_ends;
+}
+
+} // namespace
+
+void enter_next(System& system, arch::Registers& frame) {
+    Cpu& cpu = system.this_cpu();
+    for (;;) {
+        cpu.timers.run_expired(system.now());
+        auto const requests = cpu.requests.exchange(0, std::memory_order_seq_cst);
+        if ((requests & domain::request_flush) != 0)
+            system.flush_clock.flush_here();
+        if (decision_due(system, cpu, requests) && !switch_to_next(system, cpu, frame)) {
+            guest::unload();
+            set_alarm(system, cpu);
+            if (cpu.requests.load(std::memory_order_seq_cst) == 0)
+                arch::wait_for_interrupt();
+            cpu.alarm_passed();
+            continue;
+        }
+        Vcpu& vcpu = *cpu.current.load(std::memory_order_relaxed);
+        deliver_events(vcpu, frame);
+        set_alarm(system, cpu);
+        if (may_go_in(cpu))
+            return;
+    }
+}
+
+void handle_exit(System& system, arch::Registers& frame) {
+    Cpu& cpu = system.this_cpu();
+    come_out(cpu);
+    Vcpu& vcpu = *cpu.current.load(std::memory_order_relaxed);
+    if (frame.vector == arch::kSyscallVector && vcpu.in_kernel()) {
+        frame.rip = frame.rcx; // where SYSCALL put them
+        frame.rflags = frame.r11;
+        frame.cs = FLAT_KERNEL_CS; // a hypercall returns to the flat segments, wherever it came from
+        frame.ss = FLAT_KERNEL_SS;
+        hypercall::dispatch(vcpu, frame);
+    } else if (frame.vector >= arch::kSyscallVector) {
+        guest::handle_system_call(vcpu, frame);
+    } else if (frame.vector < 32) {
+        guest::handle_exception(vcpu, frame);
+    } else {
+        cpu.alarm_passed(); // an interrupt: perhaps the timer's
+    }
+    enter_next(system, frame);
+}
+
+void handle_failed_resume(System& system, arch::Registers& frame) {
+    Cpu& cpu = system.this_cpu();
+    come_out(cpu);
+    guest::handle_resume_fault(*cpu.current.load(std::memory_order_relaxed), frame);
+    enter_next(system, frame);
+}
+
+} // namespace run
