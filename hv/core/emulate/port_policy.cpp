@@ -6,7 +6,7 @@ namespace {
 /// dom0's exceptions; every other port is the hardware's. What only start of day knows is in PortFacts.
 constexpr PortRow kTable[] = {
     {0x20, 0x21, PortUse::absent, "first PIC: masked; interrupts come through the IO-APIC"},
-    {0x40, 0x43, PortUse::timer, "PIT: the hypervisor's reference; Linux calibrates by channel 2"},
+    {0x40, 0x43, PortUse::timer, "PIT: Linux calibrates by channel 2"},
     {0x61, 0x61, PortUse::timer, "gate and output of PIT channel 2"},
     {0x70, 0x71, PortUse::rtc, "real-time clock: shared with the hypervisor"},
     {0xa0, 0xa1, PortUse::absent, "second PIC: masked"},

@@ -17,7 +17,7 @@ namespace emulate {
 enum class PortUse : std::uint8_t {
     hardware,    ///< the device itself
     absent,      ///< nobody: all ones, writes dropped
-    timer,       ///< the interval timer's channel 2 and its gate: emulated, for calibration loops
+    timer,       ///< the interval timer and its gate: the hypervisor's reference at start of day, dom0's afterwards
     rtc,         ///< the real-time clock: index and data are one transaction, taken under the hypervisor's lock
     pci_address, ///< a four-byte access to 0xcf8: the domain's own latch
     pci_data,    ///< 0xcfc .. 0xcff: configuration space at the latch's address
