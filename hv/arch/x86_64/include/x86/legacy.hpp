@@ -1,0 +1,14 @@
+/// The PC's older devices: 8259 interrupt controllers, the 8254 timer, the real-time clock.
+#pragma once
+
+#include <cstdint>
+
+namespace x86 {
+
+/// Moves the 8259s' vectors out of the exceptions' way and masks them for good.
+void silence_pics();
+
+/// How many TSC ticks pass while the 8254 counts @p microseconds (below 50000).
+std::uint64_t tsc_ticks_by_pit(std::uint32_t microseconds);
+
+} // namespace x86

@@ -1,0 +1,82 @@
+#include "x86/clock.hpp"
+
+#include "arch/cpu.hpp"
+#include "x86/address_space.hpp"
+#include "x86/control.hpp"
+#include "x86/features.hpp"
+#include "x86/legacy.hpp"
+#include "x86/port.hpp"
+
+namespace x86 {
+
+namespace {
+
+std::uint64_t khz = 0;
+
+constexpr std::uint32_t kCalibration = 10'000; ///< microseconds
+
+/// HPET registers, as 64-bit words (IA-PC HPET specification 1.0a, §2.3.1).
+struct HpetRegisters {
+    std::uint64_t volatile capabilities; ///< bits 63..32: femtoseconds a tick
+    std::uint64_t unused1;
+    std::uint64_t volatile configuration; ///< bit 0: running
+    std::uint64_t unused2[27];
+    std::uint64_t volatile counter;
+};
+
+/// TSC ticks while the HPET counts @p microseconds; nothing if it does not count.
+std::optional<std::uint64_t> tsc_ticks_by_hpet(HpetRegisters& hpet, std::uint32_t microseconds) {
+    auto const femtoseconds = hpet.capabilities >> 32;
+    constexpr std::uint64_t kSlowest = 100'000'000; // by its specification
+    if (femtoseconds == 0 || femtoseconds > kSlowest)
+        return std::nullopt;
+    auto const was = hpet.configuration;
+    hpet.configuration = was | 1;
+    auto const wanted = static_cast<std::uint32_t>(microseconds * std::uint64_t{1'000'000'000} / femtoseconds);
+
+    auto const start = static_cast<std::uint32_t>(hpet.counter);
+    auto const tsc_start = read_tsc_now();
+    constexpr std::uint64_t kPatience = 20'000'000'000; // ticks of any TSC: seconds
+    std::uint32_t passed = 0;
+    std::uint64_t tsc_end = tsc_start;
+    while (passed < wanted) {
+        passed = static_cast<std::uint32_t>(hpet.counter) - start; // 32 bits count in any HPET
+        tsc_end = read_tsc_now();
+        if (passed == 0 && tsc_end - tsc_start > kPatience)
+            return std::nullopt;
+    }
+    hpet.configuration = was;
+    // The counter may have run past what was wanted.
+    return (tsc_end - tsc_start) * wanted / passed;
+}
+
+} // namespace
+
+void calibrate_tsc(std::optional<base::Maddr> hpet) {
+    std::optional<std::uint64_t> ticks;
+    if (hpet) {
+        auto* const registers = const_cast<void*>(map_device(*hpet, sizeof(HpetRegisters)));
+        ticks = tsc_ticks_by_hpet(*static_cast<HpetRegisters*>(registers), kCalibration);
+    }
+    khz = ticks.value_or(0) * 1000 / kCalibration;
+    if (khz == 0)
+        khz = tsc_ticks_by_pit(kCalibration) * 1000 / kCalibration;
+}
+
+void delay_microseconds(std::uint32_t microseconds) {
+    auto const end = read_tsc_now() + khz * microseconds / 1000;
+    while (read_tsc_now() < end)
+        pause();
+}
+
+} // namespace x86
+
+namespace arch {
+
+std::uint64_t read_tsc() { return x86::read_tsc_now(); }
+std::uint64_t tsc_khz() { return x86::khz; }
+bool tsc_invariant() { return x86::features().invariant_tsc; }
+void relax() { x86::pause(); }
+void wait_for_interrupt() { x86::wait_with_interrupts(); }
+
+} // namespace arch
