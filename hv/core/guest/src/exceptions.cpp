@@ -26,6 +26,8 @@ using base::Vaddr;
 using emulate::Outcome;
 
 // Vectors (SDM vol. 3A §6.3.1).
+constexpr std::uint32_t kExceptions = 32;
+constexpr std::uint8_t kLegacySystemCall = 0x80;
 constexpr std::uint8_t kDebug = 1;
 constexpr std::uint8_t kInvalidOpcode = 6;
 constexpr std::uint8_t kDeviceNotAvailable = 7;
@@ -94,8 +96,19 @@ Status device_not_available(domain::Vcpu& vcpu, arch::Registers& registers) {
     return bounce_as_raised(vcpu, registers);
 }
 
+/// INT 0x80, which our IDT lets ring 3 use: the guest's gate decides whether it may.
+Status legacy_system_call(domain::Vcpu& vcpu, arch::Registers& registers) {
+    constexpr std::uint64_t kLength = 2; // of the instruction
+    constexpr std::uint32_t kFromIdt = 2;
+    if (emulate::may_use_gate(vcpu.traps[kLegacySystemCall].privilege, vcpu.in_kernel()))
+        return bounce_exception(vcpu, registers, kLegacySystemCall);
+    registers.rip -= kLength;
+    return bounce_exception(vcpu, registers, kGeneralProtection, kLegacySystemCall * 8 + kFromIdt);
+}
+
 Status dispatch(domain::Vcpu& vcpu, arch::Registers& registers) {
     switch (registers.vector) {
+    case kLegacySystemCall: return legacy_system_call(vcpu, registers);
     case kDebug: return debug_exception(vcpu, registers);
     case kInvalidOpcode: return emulate_instruction(vcpu, registers);
     case kDeviceNotAvailable: return device_not_available(vcpu, registers);
@@ -106,6 +119,8 @@ Status dispatch(domain::Vcpu& vcpu, arch::Registers& registers) {
 }
 
 } // namespace
+
+bool is_exception(std::uint32_t vector) { return vector < kExceptions || vector == kLegacySystemCall; }
 
 void handle_exception(domain::Vcpu& vcpu, arch::Registers& registers) {
     if (!dispatch(vcpu, registers))

@@ -133,7 +133,7 @@ void handle_exit(System& system, arch::Registers& frame) {
         hypercall::dispatch(vcpu, frame);
     } else if (frame.vector >= arch::kSyscallVector) {
         guest::handle_system_call(vcpu, frame);
-    } else if (frame.vector < 32) {
+    } else if (guest::is_exception(frame.vector)) {
         guest::handle_exception(vcpu, frame);
     } else {
         cpu.alarm_passed(); // an interrupt: perhaps the timer's

@@ -6,7 +6,10 @@
 
 namespace guest {
 
-/// @p registers.vector is an exception (0..31) that @p vcpu raised on this CPU. Crashes the domain if it cannot go on.
+/// True for what the guest itself raised: exceptions, and the one INT n that comes through a gate of its own.
+[[nodiscard]] bool is_exception(std::uint32_t vector);
+
+/// @p registers.vector is an exception that @p vcpu raised on this CPU. Crashes the domain if it cannot go on.
 void handle_exception(domain::Vcpu& vcpu, arch::Registers& registers);
 
 /// SYSCALL from user mode, SYSCALL from compatibility mode, or SYSENTER.
