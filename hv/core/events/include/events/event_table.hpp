@@ -43,7 +43,7 @@ struct Target {
 class EventTable {
   public:
     /// All that is referred to must outlive the table. @p channels bounds the ports (at most kPorts, all free);
-    /// @p vcpus has one target for each vCPU that the domain may ever have.
+    /// @p vcpus has one target for each vCPU that the domain may ever have; the first 32 get their slots of @p shared.
     EventTable(Owner& owner, base::DomId id, LinkLock& links, shared_info_t& shared, std::span<Channel> channels,
                std::span<Target> vcpus);
     EventTable(EventTable const&) = delete;
@@ -120,6 +120,7 @@ class EventTable {
   private:
     using Lock = base::SpinLock<base::LockRank::events>;
     class BothLocked;
+    static constexpr std::uint32_t kGrowth = 64;
 
     [[nodiscard]] bool exists(base::Port port) const { return port.raw() < limit_.load(std::memory_order_acquire); }
     [[nodiscard]] bool has_vcpu(base::VcpuId vcpu) const { return vcpu.raw() < vcpus_.size(); }

@@ -11,26 +11,37 @@
 
 namespace sched {
 
+/// Virtual times in a queue are local to it: they are `base` behind those of all CPUs. A queue that falls too far
+/// behind the others (because who is here gets less than a fair share, or nothing at all) is moved forward as a whole,
+/// by its base, so that the order within it, and thus the shares by weight, stay as they are.
+///
 /// Under its lock, but for what says otherwise. No CPU ever holds two of these locks.
 class alignas(64) RunQueue {
   public:
     base::SpinLock<base::LockRank::run_queue> lock;
 
-    Entity* current = nullptr;   ///< runs on the CPU
-    Entity* leaving = nullptr;   ///< ran on it, until its state is saved
-    std::uint64_t slice_end = 0; ///< of `current`
+    Entity* current = nullptr;     ///< runs on the CPU
+    Entity* leaving = nullptr;     ///< ran on it, until its state is saved
+    std::uint64_t slice_end = 0;   ///< of `current`
+    std::uint32_t next_victim = 0; ///< whom to take from next; the CPU's own, without the lock
 
     void insert(Entity& entity);
     void remove(Entity& entity);
     /// Who has had least of those that wait; null if nobody does.
     [[nodiscard]] Entity* least() const { return waiting_.least(); }
     template <typename Wanted> [[nodiscard]] Entity* find(Wanted&& wanted) const { return waiting_.find(wanted); }
+    [[nodiscard]] bool deserted() const { return current == nullptr && least() == nullptr; }
 
-    /// How far the least of all here has come, counting `current` up to @p now; it never goes back. Nobody can
-    /// collect more than kSleeper behind it by sleeping.
-    VirtualTime advance_floor(std::uint64_t now);
+    /// Counts `current` up to @p now and sees that the queue is not further behind @p clock than kWindow. Answers how
+    /// far it has come, in the time of all CPUs.
+    VirtualTime advance(std::uint64_t now, VirtualTime clock);
+    /// How far the least of all here has come, as of the last advance(); it never goes back.
+    [[nodiscard]] VirtualTime floor() const { return floor_; }
 
-    /// Without the lock: the virtual time of least(), as of a moment ago; nothing if nobody waits.
+    [[nodiscard]] VirtualTime to_local(VirtualTime global) const { return global - base_; }
+    [[nodiscard]] VirtualTime to_global(VirtualTime local) const { return local + base_; }
+
+    /// Without the lock: the virtual time of least(), in that of all CPUs, as of a moment ago; nothing if nobody waits.
     [[nodiscard]] std::optional<VirtualTime> peek() const;
 
   private:
@@ -41,6 +52,7 @@ class alignas(64) RunQueue {
 
     base::PairingHeap<Entity, WaitingTag, Less> waiting_;
     VirtualTime floor_;
+    std::uint64_t base_ = 0;
     std::atomic<std::uint32_t> count_{0};
     std::atomic<std::uint64_t> least_{0};
 };

@@ -7,8 +7,8 @@
 ///   - nobody is preempted before kLeastRun has passed: a storm of wake-ups costs time, not progress.
 /// Virtual time is one for all CPUs. A CPU with nothing to do takes from any queue; and at the end of a slice it takes
 /// who waits elsewhere and is kPull behind its own best. That makes shares fair across CPUs. Where they cannot be (one
-/// with a weight for more than a whole CPU, or pinned to a lonely one), virtual times drift apart, and the window keeps
-/// them within kWindow: a bound on how long anyone may wait for such a one.
+/// with a weight for more than a whole CPU, or pinned to a lonely one), the virtual times of two queues drift apart,
+/// but never by more than kWindow (run_queue.hpp): a bound on how long anyone may wait for one from another queue.
 ///
 /// No lost wake-ups. Two flags cross, each written before the other is read, with full barriers between:
 ///
@@ -95,28 +95,30 @@ class Scheduler {
     /// The state of a Decision's `previous` is in memory: it may run elsewhere.
     Kick context_saved(Entity& previous, std::uint64_t now);
 
-    /// Who runs on @p cpu, as of a moment ago.
+    /// Who runs on @p cpu, which is the caller's own.
     [[nodiscard]] Entity* current(base::CpuId cpu) const { return queues_[cpu.raw()].current; }
 
   private:
     class HomeLock;
 
+    /// How far the furthest queue has come.
     [[nodiscard]] VirtualTime clock() const { return VirtualTime{clock_.load(std::memory_order_relaxed)}; }
-    void advance_clock(VirtualTime to);
-    void keep_in_window(Entity& entity) const;
-    [[nodiscard]] base::CpuId any_cpu_of(Affinity const& affinity) const;
+    void advance(RunQueue& queue, std::uint64_t now);
 
     /// Puts @p entity, which is in no queue, where it may wait, or off if it may not run. Consumes the lock.
     Kick settle(HomeLock held, Entity& entity, std::uint64_t now, bool slept);
-    [[nodiscard]] Kick kick_for(Entity& entity, RunQueue& queue, std::uint64_t now);
+    void enqueue(RunQueue& queue, Entity& entity, std::uint64_t now, bool slept);
+    [[nodiscard]] Kick kick_for(Entity const& entity, RunQueue const& queue, std::uint64_t now);
 
-    [[nodiscard]] bool keeps_running(RunQueue& queue, base::CpuId cpu, std::uint64_t now, Decision& decision);
-    Entity* pull(base::CpuId cpu, std::optional<VirtualTime> own_best);
-    Entity* take_from(RunQueue& victim, base::CpuId cpu, std::optional<VirtualTime> own_best);
+    [[nodiscard]] std::optional<Decision> keep_current(RunQueue& queue, base::CpuId cpu, std::uint64_t now);
+    [[nodiscard]] std::optional<VirtualTime> best_of(RunQueue const& queue, base::CpuId cpu) const;
+    [[nodiscard]] Entity* pull(base::CpuId cpu, std::optional<VirtualTime> own_best);
+    [[nodiscard]] static Entity* take_from(RunQueue& victim, base::CpuId cpu, std::optional<VirtualTime> own_best);
+    [[nodiscard]] Decision decide(RunQueue& queue, base::CpuId cpu, std::uint64_t now);
 
     std::uint32_t const cpus_;
     IdleSet idle_;
-    std::atomic<std::uint64_t> clock_{0}; ///< the furthest floor of any queue
+    std::atomic<std::uint64_t> clock_{0};
     std::array<RunQueue, base::kMaxCpus> queues_;
 };
 
