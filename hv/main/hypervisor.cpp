@@ -28,9 +28,7 @@ void say_what_the_core_knows() {
     domain::dump_trace(*the_one);
 }
 
-std::uint8_t bits_for(std::uint64_t highest) {
-    return static_cast<std::uint8_t>(64 - std::countl_zero(highest | 1));
-}
+std::uint8_t bits_for(std::uint64_t highest) { return static_cast<std::uint8_t>(64 - std::countl_zero(highest | 1)); }
 
 std::uint8_t physical_address_bits() {
     constexpr std::uint32_t kAddressSizes = 0x8000'0008;
@@ -57,8 +55,8 @@ void tell_memory_map(Machine const& machine, domain::System& system) {
 /// Frames that are not RAM and yet not dom0's: interrupt controllers, and where other CPUs start from.
 void keep_devices(Machine const& machine, domain::System& system) {
     auto const& madt = machine.acpi.madt;
-    bool fits = system.own_devices.push_back(frame_of(madt.local_apic)) &&
-                system.own_devices.push_back(trampoline_frame());
+    bool fits =
+        system.own_devices.push_back(frame_of(madt.local_apic)) && system.own_devices.push_back(trampoline_frame());
     for (auto const& io_apic : madt.io_apics)
         fits = fits && system.own_devices.push_back(frame_of(io_apic.address));
     ASSERT(fits);

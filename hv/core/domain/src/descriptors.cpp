@@ -24,9 +24,7 @@ constexpr std::size_t kPerFrame = 512;
 constexpr std::size_t kLdtFrames = kMostLdtEntries / kPerFrame;
 
 std::uint64_t load(std::uint64_t& word) { return std::atomic_ref{word}.load(std::memory_order_relaxed); }
-void store(std::uint64_t& word, std::uint64_t value) {
-    std::atomic_ref{word}.store(value, std::memory_order_relaxed);
-}
+void store(std::uint64_t& word, std::uint64_t value) { std::atomic_ref{word}.store(value, std::memory_order_relaxed); }
 
 /// Copies the descriptors of @p guest into @p copy, each checked; Error::invalid at the first bad one.
 Status copy_checked(Mfn guest, Mfn copy) {

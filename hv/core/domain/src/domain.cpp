@@ -7,10 +7,16 @@ namespace domain {
 Domain::Domain(System& whole, base::DomId number, bool privileged_one, mm::Translation translation,
                std::span<Vcpu*> vcpu_slots, std::span<events::Channel> channels, std::span<events::Target> targets,
                base::Mfn shared_info_frame)
-    : system{whole}, id{number}, privileged{privileged_one}, vcpus{vcpu_slots},
-      gfns{whole.allocator, number, translation}, shared_frame{shared_info_frame},
+    : system{whole},
+      id{number},
+      privileged{privileged_one},
+      vcpus{vcpu_slots},
+      gfns{whole.allocator, number, translation},
+      shared_frame{shared_info_frame},
       shared{*arch::frame_as<shared_info_t>(shared_info_frame)},
       events{*this, number, whole.event_links, shared, channels, targets},
-      grants{whole.allocator, number, ::grants::Grants::Limits{}}, host{whole, *this}, paging{host} {}
+      grants{whole.allocator, number, ::grants::Grants::Limits{}},
+      host{whole, *this},
+      paging{host} {}
 
 } // namespace domain

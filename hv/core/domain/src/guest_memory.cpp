@@ -45,10 +45,9 @@ Status copy_from_guest(Vcpu& vcpu, Mode mode, std::span<std::byte> to, Vaddr fro
 }
 
 Status copy_to_guest(Vcpu& vcpu, Mode mode, Vaddr to, std::span<std::byte const> from) {
-    return for_each_piece(vcpu, mode, to, from.size(), {.write = true},
-                          [&](std::byte* bytes, std::size_t done, std::size_t size) {
-                              std::memcpy(bytes, from.data() + done, size);
-                          });
+    return for_each_piece(
+        vcpu, mode, to, from.size(), {.write = true},
+        [&](std::byte* bytes, std::size_t done, std::size_t size) { std::memcpy(bytes, from.data() + done, size); });
 }
 
 bool writable(Vcpu& vcpu, Vaddr at) {

@@ -23,9 +23,7 @@ using mm::FrameRef;
 unsigned limit_bits(unsigned address_bits) { return address_bits == 0 ? 64 : address_bits; }
 
 /// The domain's number for @p mfn once it is its @p pfn.
-Gfn number_of(Domain const& domain, Mfn mfn, Pfn pfn) {
-    return Gfn{domain.translated() ? pfn.raw() : mfn.raw()};
-}
+Gfn number_of(Domain const& domain, Mfn mfn, Pfn pfn) { return Gfn{domain.translated() ? pfn.raw() : mfn.raw()}; }
 
 Status insert(Domain& domain, FrameRef frame, Pfn pfn) {
     Mfn const mfn = frame.mfn();

@@ -18,7 +18,8 @@ std::uint32_t Ports::read(Domain&, emulate::DomainKind kind, std::uint16_t port,
     case PortUse::hardware:
     case PortUse::power:
     case PortUse::reset:
-    case PortUse::timer: return arch::port_in(port, bytes); // reading disturbs nobody; channel 2 is not the hypervisor's
+    case PortUse::timer:
+        return arch::port_in(port, bytes); // reading disturbs nobody; channel 2 is not the hypervisor's
     case PortUse::absent: break;
     case PortUse::rtc:
         if (port == kRtcData && bytes == 1)

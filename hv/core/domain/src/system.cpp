@@ -6,8 +6,11 @@
 namespace domain {
 
 System::System(std::span<mm::FrameInfo> infos)
-    : frames{infos}, flush_clock{cpus}, allocator{frames, mm::Accounts{quotas}, mm::FlushClock{flush_clock}},
-      heap{allocator}, scheduler{arch::online_cpus()} {}
+    : frames{infos},
+      flush_clock{cpus},
+      allocator{frames, mm::Accounts{quotas}, mm::FlushClock{flush_clock}},
+      heap{allocator},
+      scheduler{arch::online_cpus()} {}
 
 Domain* System::find(base::DomId id) const {
     return id.raw() < domains.size() ? domains[id.raw()].load(std::memory_order_acquire) : nullptr;

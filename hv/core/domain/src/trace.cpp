@@ -16,8 +16,16 @@ using console::Level;
 constexpr bool kPrintRefusals = base::kDebug;
 
 constexpr std::array<char const*, 10> kRefusals = {
-    "reserved bits", "the frame has another use", "a table must be own RAM", "no such frame, or no right to it",
-    "a slot of the hypervisor's", "pinned already", "not pinned", "no table there", "the entry is lent", "misaligned",
+    "reserved bits",
+    "the frame has another use",
+    "a table must be own RAM",
+    "no such frame, or no right to it",
+    "a slot of the hypervisor's",
+    "pinned already",
+    "not pinned",
+    "no table there",
+    "the entry is lent",
+    "misaligned",
 };
 
 char const* name(shadow_pt::Refusal refusal) {
@@ -70,8 +78,10 @@ void dump_vcpu(Vcpu& vcpu, arch::Registers const* live) {
     auto const& at = live != nullptr ? *live : vcpu.saved.registers;
     auto const* const info = vcpu.info();
     console::always("{}{}: {} mode, {}{}{}", vcpu.domain.id, vcpu.id, vcpu.in_kernel() ? "kernel" : "user",
-                    vcpu.down ? "down" : vcpu.entity.blocked() ? "blocked" : "runnable", live ? ", on this CPU" : "",
-                    vcpu.initialised ? "" : ", no context");
+                    vcpu.down               ? "down"
+                    : vcpu.entity.blocked() ? "blocked"
+                                            : "runnable",
+                    live ? ", on this CPU" : "", vcpu.initialised ? "" : ", no context");
     if (info != nullptr)
         console::always("    upcall pending {} mask {} selector {:#x}", info->evtchn_upcall_pending,
                         info->evtchn_upcall_mask, info->evtchn_pending_sel);

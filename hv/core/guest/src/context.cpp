@@ -114,7 +114,8 @@ Status set_context(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
     std::size_t const frame_count = (context.gdt_ents + 511) / 512;
     for (std::size_t i = 0; i < frame_count; ++i)
         frames[i] = Gfn{context.gdt_frames[i]};
-    Status const gdt = domain::set_gdt(vcpu, std::span{frames}.first(frame_count), static_cast<std::uint32_t>(context.gdt_ents));
+    Status const gdt =
+        domain::set_gdt(vcpu, std::span{frames}.first(frame_count), static_cast<std::uint32_t>(context.gdt_ents));
     if (!gdt) {
         domain::drop_roots(vcpu);
         return gdt;

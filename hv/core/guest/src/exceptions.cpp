@@ -75,8 +75,7 @@ Status general_protection(domain::Vcpu& vcpu, arch::Registers& registers) {
     std::array<std::byte, 15> code;
     auto const length = domain::fetch_instruction(vcpu, Vaddr{registers.rip}, code);
     auto const mode = domain::code_mode(vcpu, static_cast<std::uint16_t>(registers.cs));
-    auto const interrupt =
-        emulate::software_interrupt(registers.error_code, std::span{code}.first(length), mode);
+    auto const interrupt = emulate::software_interrupt(registers.error_code, std::span{code}.first(length), mode);
     if (!interrupt || !emulate::may_use_gate(vcpu.traps[interrupt->vector].privilege, vcpu.in_kernel()))
         return bounce_as_raised(vcpu, registers);
     registers.rip += interrupt->length;

@@ -27,8 +27,8 @@ Status emulate_store(domain::Vcpu& vcpu, arch::Registers& registers, domain::Vcp
     std::array<std::byte, 15> code;
     auto const length = domain::fetch_instruction(vcpu, Vaddr{registers.rip}, code);
     auto const store = emulate::decode_store(std::span{code}.first(length),
-                                             domain::code_mode(vcpu, static_cast<std::uint16_t>(registers.cs)), registers,
-                                             {arch::fs_base(), arch::gs_base()}, address);
+                                             domain::code_mode(vcpu, static_cast<std::uint16_t>(registers.cs)),
+                                             registers, {arch::fs_base(), arch::gs_base()}, address);
     if (!store)
         return base::Err{base::Error::invalid};
     emulate::StoreOperation::Effect effect{};

@@ -32,9 +32,7 @@ base::Result<Domain*> managed(Call& call, domid_t id) {
     return subject;
 }
 
-base::Result<DomId> resolve_id(Call& call, domid_t id) {
-    return id == DOMID_SELF ? call.domain().id : DomId{id};
-}
+base::Result<DomId> resolve_id(Call& call, domid_t id) { return id == DOMID_SELF ? call.domain().id : DomId{id}; }
 
 Answer alloc_unbound(Call& call) {
     auto request = TRY(call.read<evtchn_alloc_unbound_t>(1));
@@ -111,8 +109,7 @@ Answer reset(Call& call) {
     return 0;
 }
 
-template <typename Request>
-Answer fifo(Call& call, base::Status (events::EventTable::*check)(Request const&) const) {
+template <typename Request> Answer fifo(Call& call, base::Status (events::EventTable::*check)(Request const&) const) {
     auto const request = TRY(call.read<Request>(1));
     TRY((call.domain().events.*check)(request));
     return 0;

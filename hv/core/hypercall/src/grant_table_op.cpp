@@ -83,7 +83,8 @@ class Environment {
         if (made)
             return {};
         domain.system.frames.drop_reference(frame);
-        return Err{made.error() == Error::bad_address ? grants::Fault::bad_virtual_address : grants::Fault::general_error};
+        return Err{made.error() == Error::bad_address ? grants::Fault::bad_virtual_address
+                                                      : grants::Fault::general_error};
     }
 
     grants::Status remove(grants::Mapping const& mapping) {

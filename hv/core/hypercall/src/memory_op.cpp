@@ -156,8 +156,7 @@ Answer memory_op(Call& call) {
     case XENMEM_decrease_reservation: return decrease_reservation(call);
     case XENMEM_populate_physmap: return populate_physmap(call);
     case XENMEM_exchange: return exchange(call);
-    case XENMEM_maximum_ram_page:
-        return static_cast<std::int64_t>(domain::m2p_window(call.domain()).highest_gfn.raw());
+    case XENMEM_maximum_ram_page: return static_cast<std::int64_t>(domain::m2p_window(call.domain()).highest_gfn.raw());
     case XENMEM_current_reservation:
         return pages_of(call, [](Domain& target) { return domain::quota(target).total(); });
     case XENMEM_maximum_reservation:

@@ -127,8 +127,7 @@ Status extended_op(Call& call, Domain& target, ExtendedOp const& op) {
     case MMUEXT_PIN_L4_TABLE: return target.paging.pin(pin_level(op.cmd), gfn);
     case MMUEXT_UNPIN_TABLE: return target.paging.unpin(gfn);
     case MMUEXT_NEW_BASEPTR: return new_root(call, target, arch::Root::kernel, gfn);
-    case MMUEXT_NEW_USER_BASEPTR:
-        return new_root(call, target, arch::Root::user, gfn.raw() == 0 ? Gfn{} : gfn);
+    case MMUEXT_NEW_USER_BASEPTR: return new_root(call, target, arch::Root::user, gfn.raw() == 0 ? Gfn{} : gfn);
     case MMUEXT_TLB_FLUSH_LOCAL: call.debt.add_local_all(); return {};
     case MMUEXT_INVLPG_LOCAL: call.debt.add_local_page(linear); return {};
     case MMUEXT_TLB_FLUSH_MULTI: {
@@ -169,10 +168,9 @@ Answer mmuext_op(Call& call) {
 
 Answer update_va_mapping(Call& call) {
     Vaddr const va = call.pointer(0);
-    Status const status =
-        domain::guest_address(va)
-            ? call.domain().paging.update_va(call.vcpu.kernel_root.tables, va, call.args[1], call.debt)
-            : Status{Err{Error::invalid}};
+    Status const status = domain::guest_address(va) ? call.domain().paging.update_va(call.vcpu.kernel_root.tables, va,
+                                                                                     call.args[1], call.debt)
+                                                    : Status{Err{Error::invalid}};
     if (!status && status.error() == Error::preempted)
         return Err{Error::preempted};
     TRY(flush_as_asked(call, va, call.args[2], call.debt)); // also when the update is refused

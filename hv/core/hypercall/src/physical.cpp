@@ -38,8 +38,8 @@ Answer physdev_op(Call& call) {
 Answer platform_op(Call& call) {
     if (!call.domain().privileged)
         return Err{Error::not_permitted};
-    auto const version = TRY(domain::read_guest<std::uint32_t>(
-        call.vcpu, call.pointer(0) + offsetof(xen_platform_op_t, interface_version)));
+    auto const version = TRY(
+        domain::read_guest<std::uint32_t>(call.vcpu, call.pointer(0) + offsetof(xen_platform_op_t, interface_version)));
     if (version != XENPF_INTERFACE_VERSION)
         return Err{Error::access_denied};
     return Err{Error::not_implemented};

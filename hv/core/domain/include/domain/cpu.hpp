@@ -50,8 +50,8 @@ class CallTrace {
 };
 
 enum Request : std::uint32_t {
-    request_flush = 1,    ///< flush all translations of guests before entering one
-    request_look = 2,     ///< look again: events for the vCPU, its state, a decision of the scheduler
+    request_flush = 1, ///< flush all translations of guests before entering one
+    request_look = 2,  ///< look again: events for the vCPU, its state, a decision of the scheduler
 };
 
 struct Cpu {
@@ -60,8 +60,8 @@ struct Cpu {
     /// The vCPU whose state this CPU holds; it may be waiting meanwhile. Changed by this CPU only.
     std::atomic<Vcpu*> current{nullptr};
     timing::TimerQueue timers;
-    std::uint64_t slice_start = 0;  ///< TSC at which the hypercall began (SP-9)
-    std::uint64_t decision_ends = 0; ///< system time at which the scheduler wants to be asked again
+    std::uint64_t slice_start = 0;        ///< TSC at which the hypercall began (SP-9)
+    std::uint64_t decision_ends = 0;      ///< system time at which the scheduler wants to be asked again
     std::uint64_t alarm = timing::kNever; ///< system time for which the hardware timer is set
     CallTrace calls;
 

@@ -61,8 +61,7 @@ struct Domain : events::Owner {
 
 /// True for an address that a guest may use: canonical, and outside of the hypervisor's slots (docs/abi.md §2.1).
 constexpr bool guest_address(base::Vaddr address) {
-    return base::canonical(address) &&
-           (address.raw() < HYPERVISOR_VIRT_START || address.raw() >= HYPERVISOR_VIRT_END);
+    return base::canonical(address) && (address.raw() < HYPERVISOR_VIRT_START || address.raw() >= HYPERVISOR_VIRT_END);
 }
 
 } // namespace domain

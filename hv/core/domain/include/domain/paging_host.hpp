@@ -18,7 +18,7 @@ class PagingHost {
   public:
     /// Whose frames an entry may name.
     struct Source {
-        Domain* other = nullptr; ///< a domain that the caller may map frames of; null: the caller's own
+        Domain* other = nullptr;   ///< a domain that the caller may map frames of; null: the caller's own
         bool devices_only = false; ///< DOMID_IO
         bool operator==(Source const&) const = default;
     };

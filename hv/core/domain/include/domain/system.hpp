@@ -71,14 +71,14 @@ struct System {
     std::array<std::atomic<Domain*>, kMaxDomains> domains{};
 
     base::Guarded<console::InputRing, base::LockRank::trace> console_input; ///< typed for dom0, not read yet
-    console::Input console_keys; ///< CPU 0 only: it reads the serial line
+    console::Input console_keys;                                            ///< CPU 0 only: it reads the serial line
 
     // What start of day found out.
     base::FixedVector<E820Entry, 128> memory_map;
     std::string_view command_line;
     base::FixedVector<base::Mfn, 32> own_devices; ///< frames of interrupt controllers
-    std::uint8_t machine_address_bits = 36;  ///< of the highest address of RAM
-    std::uint8_t physical_address_bits = 36; ///< of the CPU
+    std::uint8_t machine_address_bits = 36;       ///< of the highest address of RAM
+    std::uint8_t physical_address_bits = 36;      ///< of the CPU
     Ports ports;
 };
 

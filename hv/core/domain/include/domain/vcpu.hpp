@@ -75,21 +75,21 @@ struct Vcpu {
     } saved;
 
     Mode mode = Mode::kernel;
-    std::uint64_t kernel_sp = 0;     ///< stack_switch: where the kernel is entered from user mode
+    std::uint64_t kernel_sp = 0; ///< stack_switch: where the kernel is entered from user mode
     std::uint16_t kernel_ss = 0;
-    std::uint8_t iopl = 0;           ///< virtual: physdev_op set_iopl
-    base::Vaddr io_bitmap{};         ///< physdev_op set_iobitmap, in guest memory
+    std::uint8_t iopl = 0;   ///< virtual: physdev_op set_iopl
+    base::Vaddr io_bitmap{}; ///< physdev_op set_iobitmap, in guest memory
     std::uint32_t io_bitmap_ports = 0;
 
     std::array<TrapGate, 256> traps{};
     Callback event_callback, failsafe_callback{0, true}, syscall_callback, syscall32_callback, sysenter_callback;
 
-    std::uint64_t cr4 = 0;           ///< the guest's own bits: TSD, DE, FSGSBASE, OSXSAVE
+    std::uint64_t cr4 = 0; ///< the guest's own bits: TSD, DE, FSGSBASE, OSXSAVE
     std::uint64_t xcr0 = 1;
     std::uint64_t tsc_aux = 0;
-    bool task_switched = false;      ///< virtual CR0.TS
+    bool task_switched = false; ///< virtual CR0.TS
     arch::DebugRegisters debug;
-    bool in_nmi = false;             ///< an NMI was delivered and not yet ended by iret
+    bool in_nmi = false;                  ///< an NMI was delivered and not yet ended by iret
     std::atomic<bool> nmi_pending{false}; ///< set by any CPU
 
     /// The two roots: the guest's L4, as it calls it, and the tables. Invalid: none.
@@ -110,9 +110,9 @@ struct Vcpu {
     } descriptors;
 
     // --- shared with the guest -------------------------------------------------------------------------------------
-    base::Mfn info_frame;             ///< the page that vcpu_info was registered in, held writable; invalid: none
-    base::Vaddr runstate_area;        ///< VCPUOP_register_runstate_memory_area; 0: none
-    base::Vaddr time_area;            ///< VCPUOP_register_vcpu_time_memory_area; 0: none
+    base::Mfn info_frame;      ///< the page that vcpu_info was registered in, held writable; invalid: none
+    base::Vaddr runstate_area; ///< VCPUOP_register_runstate_memory_area; 0: none
+    base::Vaddr time_area;     ///< VCPUOP_register_vcpu_time_memory_area; 0: none
 
     // --- running ---------------------------------------------------------------------------------------------------
     ScheduledVcpu entity{*this};

@@ -21,7 +21,9 @@ class VcpuEnvironment {
     [[nodiscard]] bool in_kernel_mode() const { return vcpu_.in_kernel(); }
     [[nodiscard]] unsigned iopl() const { return vcpu_.iopl; }
     [[nodiscard]] emulate::SegmentBases segment_bases() const { return {arch::fs_base(), arch::gs_base()}; }
-    [[nodiscard]] std::optional<std::uint64_t> read_msr(std::uint32_t msr) { return emulate::guest_read_msr(*this, msr); }
+    [[nodiscard]] std::optional<std::uint64_t> read_msr(std::uint32_t msr) {
+        return emulate::guest_read_msr(*this, msr);
+    }
     [[nodiscard]] bool write_msr(std::uint32_t msr, std::uint64_t value) {
         return emulate::guest_write_msr(*this, msr, value);
     }
@@ -39,7 +41,8 @@ class VcpuEnvironment {
     void port_out(std::uint16_t port, unsigned bytes, std::uint32_t value);
     [[nodiscard]] std::optional<emulate::MemoryFault> probe_write(base::Vaddr at, unsigned bytes) const;
     [[nodiscard]] std::optional<emulate::MemoryFault> copy_from_guest(std::span<std::byte> into, base::Vaddr at) const;
-    [[nodiscard]] std::optional<emulate::MemoryFault> copy_to_guest(base::Vaddr at, std::span<std::byte const> from) const;
+    [[nodiscard]] std::optional<emulate::MemoryFault> copy_to_guest(base::Vaddr at,
+                                                                    std::span<std::byte const> from) const;
 
     // --- emulate::MsrBank ----------------------------------------------------------------------------------------
     [[nodiscard]] emulate::DomainKind kind() const;

@@ -21,9 +21,9 @@ namespace hypercall {
 
 struct Call {
     domain::Vcpu& vcpu;
-    arch::Registers& registers;          ///< the caller's, as it will be resumed
+    arch::Registers& registers; ///< the caller's, as it will be resumed
     std::array<std::uint64_t, 6> args{};
-    shadow_pt::FlushDebt& debt;          ///< flushes owed; paid once, after the call or the whole multicall
+    shadow_pt::FlushDebt& debt; ///< flushes owed; paid once, after the call or the whole multicall
 
     [[nodiscard]] domain::Domain& domain() const { return vcpu.domain; }
     [[nodiscard]] std::uint32_t u32(unsigned index) const { return static_cast<std::uint32_t>(args[index]); }
