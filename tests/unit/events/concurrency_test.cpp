@@ -3,6 +3,7 @@
 #include "events/event_table.hpp"
 
 #include <atomic>
+#include <latch>
 #include <random>
 #include <thread>
 #include <vector>
@@ -68,10 +69,12 @@ TEST_F(Events, NoEventIsLostWhileVcpuInfoMoves) {
 TEST_F(Events, LinksAreMadeAndBrokenFromBothEndsWhileOthersSend) {
     Domain* const domains[] = {&dom0, &dom1, &dom2};
     std::vector<std::thread> cpus;
+    std::latch start{2};
     for (unsigned cpu = 0; cpu < 2; ++cpu) {
         cpus.emplace_back([&, cpu] {
             std::mt19937 random{cpu};
-            for (int i = 0; i < 600; ++i) {
+            start.arrive_and_wait();
+            for (int i = 0; i < 2000; ++i) {
                 Domain& a = *domains[random() % 3];
                 Domain& b = *domains[random() % 3];
                 Port const port{1 + static_cast<std::uint32_t>(random() % 8)};
