@@ -1,4 +1,4 @@
-/// The fuzz targets' inputs, in the ordinary test run: every seed, every prefix of it, and some thousand mutations.
+/// The fuzz targets' inputs, in the ordinary test run: every seed, and some thousand mutants.
 #include <gtest/gtest.h>
 
 #include "fuzz/acpi/feed.hpp"

@@ -1,4 +1,4 @@
-/// The fuzz target's inputs, in the ordinary test run: every seed, every prefix of it, and some hundred mutations.
+/// The fuzz target's inputs, in the ordinary test run: every seed, and a thousand mutants.
 #include <gtest/gtest.h>
 
 #include "fuzz/elf/feed.hpp"
@@ -6,6 +6,6 @@
 
 namespace {
 
-TEST(ForeignKernels, AreBuiltConsistentlyOrRefused) { test::feed_corpus(CORPUS "/elf", fuzz::feed_elf, 300); }
+TEST(ForeignKernels, AreBuiltConsistentlyOrRefused) { test::feed_corpus(CORPUS "/elf", fuzz::feed_elf, 1000); }
 
 } // namespace
