@@ -1,4 +1,7 @@
-/// A callable passed down by reference: two words, no allocation. It lives no longer than the call it is passed to.
+/// A callable passed down by reference: two words, no allocation, for the length of a call.
+///
+///     void each(FunctionRef<void(int)> visit);
+///     each([&](int number) { sum += number; });
 #pragma once
 
 #include <memory>
@@ -15,7 +18,7 @@ template <typename R, typename... Args> class FunctionRef<R(Args...)> {
     template <typename F>
         requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> && std::is_invocable_r_v<R, F&, Args...> &&
                  !std::is_function_v<std::remove_reference_t<F>>)
-    FunctionRef(F&& callable)
+    FunctionRef(F&& callable) // NOLINT(bugprone-forwarding-reference-overload): it does see the clause above
         : object_{const_cast<void*>(static_cast<void const*>(std::addressof(callable)))},
           call_{[](void* object, Args... args) -> R {
               return (*static_cast<std::remove_reference_t<F>*>(object))(std::forward<Args>(args)...);

@@ -81,7 +81,7 @@ AluResult compute(Operation operation, std::uint64_t destination, std::uint64_t 
     case bit_not: return {width.wrap(~a), rflags};
     default: break;
     }
-    ASSERT(!"not an arithmetic operation");
+    ASSERT(false); // not an arithmetic operation
     return {destination, rflags};
 }
 
@@ -96,7 +96,7 @@ AluResult change_bit(Operation operation, std::uint64_t destination, unsigned bi
     case btc: return {destination ^ mask, flags};
     default: break;
     }
-    ASSERT(!"not a bit operation");
+    ASSERT(false); // not a bit operation
     return {destination, rflags};
 }
 

@@ -37,7 +37,7 @@ std::uint32_t features(std::uint32_t leaf, std::uint32_t subleaf, CpuidRegister 
 constexpr std::uint32_t bit(int feature) { return 1U << (feature % 32); }
 
 /// OSXSAVE: whether XGETBV works. Linux asks before it has set CR4 and would give up XSAVE if it were clear, so the
-/// forced view shows it from the first moment (docs/abi.md §0.5).
+/// forced view shows it from the first moment (docs/abi.md §0, 5).
 std::uint32_t osxsave_bit(CpuidView view, bool xsave_offered, CpuidFacts const& facts) {
     bool const on = view == CpuidView::forced || (facts.guest_cr4 & kCr4OsXsave) != 0;
     return xsave_offered && on ? bit(XEN_X86_FEATURE_OSXSAVE) : 0;
@@ -136,7 +136,7 @@ CpuidResult extended_features(CpuidFacts const& facts, CpuidResult const& host) 
 }
 
 /// The hypervisor's own leaves (<xen/arch-x86/cpuid.h>). Leaf +4 is for HVM guests: any bit there makes Linux take
-/// itself for one (docs/abi.md §0.6).
+/// itself for one (docs/abi.md §0, 6).
 CpuidResult xen_leaf(std::uint32_t leaf, std::uint32_t subleaf, CpuidFacts const& facts) {
     switch (leaf - XEN_CPUID_FIRST_LEAF) {
     case 0:
@@ -195,7 +195,7 @@ CpuidResult extended_leaf(std::uint32_t leaf, CpuidFacts const& facts, HostCpuid
     case 1: return extended_features(facts, real);
     case 2:
     case 3:
-    case 4: return real; // the CPU's name
+    case 4: // the CPU's name
     case 5:
     case 6: return real; // caches and TLBs
     case 7: return {0, 0, 0, facts.tsc_invariant ? features(leaf, 0, edx, real.edx, facts) : 0};

@@ -154,7 +154,7 @@ base::Result<void, DecodeFailure> read_operands(Reader& reader, Prefixes const& 
     case Form::bare:
     case Form::rm: break;
     case Form::rm_reg:
-    case Form::port_dx: into.source = Source::register_; break;
+    case Form::port_dx: into.source = Source::reg; break;
     case Form::rm_imm8:
         into.source = Source::immediate;
         into.immediate = TRY(reader.signed_number(1));
@@ -164,12 +164,12 @@ base::Result<void, DecodeFailure> read_operands(Reader& reader, Prefixes const& 
         into.immediate = TRY(reader.signed_number(std::min<unsigned>(into.operand_bytes, 4)));
         break;
     case Form::absolute:
-        into.source = Source::register_;
+        into.source = Source::reg;
         into.has_memory = true;
         into.memory.displacement = TRY(reader.number(into.address_bytes));
         break;
     case Form::string:
-        into.source = Source::register_;
+        into.source = Source::reg;
         into.repeat = prefixes.repeat;
         into.has_memory = true;
         into.memory.base = into.operation == Operation::outs ? kRsi : kRdi;

@@ -33,7 +33,7 @@ base::Vaddr effective_address(Instruction const& instruction, arch::Registers co
         offset += registers.rip + instruction.length;
     offset += register_or_zero(registers, memory.base);
     offset += register_or_zero(registers, memory.index) << memory.scale;
-    if (changes_a_bit(instruction.operation) && instruction.source == Source::register_)
+    if (changes_a_bit(instruction.operation) && instruction.source == Source::reg)
         offset += bit_string_displacement(instruction, registers);
     offset = truncate(offset, instruction.address_bytes);
 

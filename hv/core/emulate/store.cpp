@@ -43,7 +43,7 @@ class Store {
     [[nodiscard]] std::uint64_t source() const {
         switch (instruction_.source) {
         case Source::none: break;
-        case Source::register_: return read_gpr(registers_, instruction_.reg, bytes());
+        case Source::reg: return read_gpr(registers_, instruction_.reg, bytes());
         case Source::immediate: return truncate(instruction_.immediate, bytes());
         }
         return 0;

@@ -90,7 +90,7 @@ void expect_zero(CpuidResult const& seen) {
     EXPECT_EQ(seen.edx, 0U);
 }
 
-TEST_F(Cpuid, HidesWhatWouldMakeLinuxUseTheHypervisorsRegisters) { // docs/abi.md §0.5
+TEST_F(Cpuid, HidesWhatWouldMakeLinuxUseTheHypervisorsRegisters) { // docs/abi.md §0, 5
     for (int const feature :
          {XEN_X86_FEATURE_SMAP,         XEN_X86_FEATURE_SMEP,       XEN_X86_FEATURE_UMIP,     XEN_X86_FEATURE_PCID,
           XEN_X86_FEATURE_INVPCID,      XEN_X86_FEATURE_PSE,        XEN_X86_FEATURE_PGE,      XEN_X86_FEATURE_PKU,
@@ -282,7 +282,7 @@ TEST_F(Cpuid, IsFoundAsXen) {
     EXPECT_EQ(see(0x40000002).ecx, 1U);
 }
 
-TEST_F(Cpuid, HasNothingForHvmGuests) { // docs/abi.md §0.6
+TEST_F(Cpuid, HasNothingForHvmGuests) { // docs/abi.md §0, 6
     for (std::uint32_t subleaf = 0; subleaf < 4; ++subleaf)
         expect_zero(see(0x40000004, subleaf));
 }

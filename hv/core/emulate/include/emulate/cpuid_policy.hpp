@@ -16,7 +16,7 @@ namespace emulate {
 
 /// How the guest asked.
 enum class CpuidView : std::uint8_t {
-    forced, ///< by the forced-emulation prefix: the kernel. OSXSAVE shows as soon as XSAVE is offered (docs/abi.md §0.5)
+    forced, ///< by the forced-emulation prefix: the kernel. OSXSAVE shows as soon as XSAVE is offered (docs/abi.md §0, 5)
     native, ///< by a plain CPUID that faulted: user space. OSXSAVE follows the guest's CR4
 };
 

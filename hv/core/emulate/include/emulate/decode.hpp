@@ -64,7 +64,7 @@ struct MemoryOperand {
 };
 
 /// Where the second operand comes from.
-enum class Source : std::uint8_t { none, register_, immediate };
+enum class Source : std::uint8_t { none, reg, immediate };
 
 struct Instruction {
     Operation operation{};

@@ -1,5 +1,5 @@
 /// `INT n` by a guest. The hypervisor's IDT lets ring 3 use few vectors; any other arrives as #GP with an error code
-/// that names the vector (docs/abi.md §4.1.6).
+/// that names the vector (docs/abi.md §4.1, 6).
 #pragma once
 
 #include <cstdint>
