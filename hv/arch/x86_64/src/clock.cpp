@@ -1,5 +1,8 @@
 #include "x86/clock.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "arch/cpu.hpp"
 #include "x86/address_space.hpp"
 #include "x86/control.hpp"
@@ -13,7 +16,7 @@ namespace {
 
 std::uint64_t khz = 0;
 
-constexpr std::uint32_t kCalibration = 10'000; ///< microseconds
+constexpr std::uint32_t kMicroseconds = 5'000; ///< of one measurement
 
 /// HPET registers, as 64-bit words (IA-PC HPET specification 1.0a, §2.3.1).
 struct HpetRegisters {
@@ -50,17 +53,27 @@ std::optional<std::uint64_t> tsc_ticks_by_hpet(HpetRegisters& hpet, std::uint32_
     return (tsc_end - tsc_start) * wanted / passed;
 }
 
+/// By the HPET if there is one and it counts, else by the 8254; as often as it takes.
+std::uint64_t measure(HpetRegisters* hpet) {
+    auto ticks = hpet != nullptr ? tsc_ticks_by_hpet(*hpet, kMicroseconds) : std::nullopt;
+    while (!ticks)
+        ticks = tsc_ticks_by_pit(kMicroseconds);
+    return *ticks;
+}
+
 } // namespace
 
 void calibrate_tsc(std::optional<base::Maddr> hpet) {
-    std::optional<std::uint64_t> ticks;
-    if (hpet) {
-        auto* const registers = const_cast<void*>(map_device(*hpet, sizeof(HpetRegisters)));
-        ticks = tsc_ticks_by_hpet(*static_cast<HpetRegisters*>(registers), kCalibration);
-    }
-    khz = ticks.value_or(0) * 1000 / kCalibration;
-    if (khz == 0)
-        khz = tsc_ticks_by_pit(kCalibration) * 1000 / kCalibration;
+    HpetRegisters* registers = nullptr;
+    if (hpet)
+        registers = static_cast<HpetRegisters*>(const_cast<void*>(map_device(*hpet, sizeof(HpetRegisters))));
+
+    // The middle of several: an emulator may take the CPU away in the midst of one.
+    std::array<std::uint64_t, 5> ticks;
+    for (auto& one : ticks)
+        one = measure(registers);
+    std::sort(ticks.begin(), ticks.end());
+    khz = ticks[ticks.size() / 2] * 1000 / kMicroseconds;
 }
 
 void delay_microseconds(std::uint32_t microseconds) {

@@ -66,6 +66,7 @@ void initialise_this_cpu() {
 
 void enter_boot_cpu(void (*next)()) {
     write_cr3(root_without_pcid(base::CpuId{0}));
+    size_extended_state();
     initialise_this_cpu();
     asm volatile("mov %0, %%rsp\n"
                  "xor %%ebp, %%ebp\n"

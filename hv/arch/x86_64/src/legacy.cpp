@@ -20,6 +20,13 @@ constexpr std::uint64_t kPitHz = 1'193'182;
 constexpr std::uint16_t kRtcIndex = 0x70;
 constexpr std::uint16_t kRtcData = 0x71;
 
+/// The count of channel 2 as it was at one moment.
+std::uint16_t read_pit() {
+    out8(kPitMode, 0x80);
+    auto const low = in8(kPitChannel2);
+    return static_cast<std::uint16_t>(in8(kPitChannel2) << 8 | low);
+}
+
 std::uint8_t read_rtc(std::uint8_t which) {
     out8(kRtcIndex, which);
     return in8(kRtcData);
@@ -58,20 +65,28 @@ void silence_pics() {
     }
 }
 
-std::uint64_t tsc_ticks_by_pit(std::uint32_t microseconds) {
-    auto const count = kPitHz * microseconds / 1'000'000;
+std::optional<std::uint64_t> tsc_ticks_by_pit(std::uint32_t microseconds) {
+    auto const wanted = static_cast<std::uint32_t>(kPitHz * microseconds / 1'000'000);
     auto const gate = static_cast<std::uint8_t>(in8(kPitGate) & ~3U);
-    out8(kPitGate, gate);
     out8(kPitMode, 0xb0); // channel 2, low and high byte, output rises when the count is over
-    out8(kPitChannel2, static_cast<std::uint8_t>(count));
-    out8(kPitChannel2, static_cast<std::uint8_t>(count >> 8));
     out8(kPitGate, gate | 1);
-    auto const start = read_tsc_now();
-    while ((in8(kPitGate) & 0x20) == 0)
-        pause();
-    auto const end = read_tsc_now();
+    out8(kPitChannel2, 0xff);
+    out8(kPitChannel2, 0xff);
+
+    auto const start = read_pit();
+    auto const tsc_start = read_tsc_now();
+    std::uint32_t passed = 0;
+    std::uint64_t tsc_end = tsc_start;
+    bool over = false;
+    while (passed < wanted && !over) {
+        passed = static_cast<std::uint16_t>(start - read_pit());
+        tsc_end = read_tsc_now();
+        over = (in8(kPitGate) & 0x20) != 0;
+    }
     out8(kPitGate, gate);
-    return end - start;
+    if (over)
+        return std::nullopt;
+    return (tsc_end - tsc_start) * wanted / passed; // it may have counted past what was wanted
 }
 
 } // namespace x86
