@@ -48,8 +48,8 @@ void FreeRuns::put(Mfn first, unsigned order, bool unscrubbed) {
     ASSERT(first.raw() != 0 && order <= kMaxOrder && first.raw() % (std::uint64_t{1} << order) == 0);
     for (; order < kMaxOrder; ++order) {
         Mfn const buddy = buddy_of(first, order);
-        // The first run of a zone has its buddy in lower zones: that one stays apart.
-        if (zone_of(buddy) != zone_of(first) || !is_free_run(buddy, order))
+        // It lies in the same zone, or begins with frame 0, which is never free.
+        if (!is_free_run(buddy, order))
             break;
         unscrubbed |= unlink(buddy, order);
         first = first < buddy ? first : buddy;

@@ -64,7 +64,8 @@ class FrameAllocator {
     /// The first frame of a new run. Each of its frames has one reference, now the caller's: adopt or drop each.
     ///   too_big     order > kMaxOrder
     ///   no_memory   no such run, or beyond the owner's quota
-    ///   again       enough is free but in quarantine; the CPUs that hold it up have been asked: continue the call
+    ///   again       it may be in quarantine, and the CPUs that hold it up have been asked: continue the call. Each
+    ///               time there is less in quarantine, so it ends
     [[nodiscard]] base::Result<base::Mfn> allocate(Request const& request);
     /// The same for a single frame.
     [[nodiscard]] base::Result<FrameRef> allocate_frame(Request const& request);
