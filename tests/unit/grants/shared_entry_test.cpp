@@ -98,7 +98,7 @@ TEST(SharedEntry, SurvivesAScribbler) { // SP-7
         }
     }};
     int claimed = 0;
-    for (int i = 0; i < 200'000 || (claimed < 10 && i < 50'000'000); ++i)
+    for (int i = 0; i < 3'000'000 || (claimed < 10 && i < 50'000'000); ++i)
         claimed += entry.ours().claim(kMapper, i % 2 == 0 ? Access::read : Access::write).ok() ? 1 : 0;
     stop = true;
     scribbler.join();

@@ -364,6 +364,21 @@ TEST(FrameAllocator, ReclaimsInOrderAndAsManyAsAsked) {
     EXPECT_TRUE(memory.allocator.allocate({.order = 6}).ok());
 }
 
+TEST(FrameAllocator, ScrubsOnlySoMuchInOneCall) { // SP-9
+    Memory memory{2048, 2048};
+    memory.allocator.add_memory(Mfn{1024}, 1024);
+    memory.clock.by_hand = true;
+    memory.allocator.give_back(memory.allocator.allocate(Request::ram(kAlice, 10)).value(), 10);
+    memory.clock.flush();
+    int calls = 1;
+    for (; calls < 100; ++calls)
+        if (auto const run = memory.allocator.allocate({.order = 10}); run.ok())
+            break;
+        else
+            EXPECT_EQ(run.error(), Error::again);
+    EXPECT_EQ(calls, 2);
+}
+
 TEST(FrameAllocator, DoesNotQuarantineWhatNoGuestCouldReach) {
     Memory memory{64};
     memory.clock.by_hand = true;
