@@ -77,10 +77,10 @@ namespace x86 {
 
 void on_hypervisor_fault(arch::Registers const& frame) {
     static constexpr std::string_view kNames[] = {
-        "divide error",       "debug trap",          "NMI",           "breakpoint",       "overflow",
-        "bound range",        "invalid opcode",      "no x87 here",   "double fault",     "x87 overrun",
-        "invalid TSS",        "segment not present", "stack fault",   "general protection", "page fault",
-        "exception 15",       "x87 error",           "alignment check", "machine check",  "SIMD error",
+        "divide error",   "debug trap",         "NMI",          "breakpoint",   "overflow",    "bound range",
+        "invalid opcode", "no x87 here",        "double fault", "x87 overrun",  "invalid TSS", "segment not present",
+        "stack fault",    "general protection", "page fault",   "exception 15", "x87 error",   "alignment check",
+        "machine check",  "SIMD error",
     };
     constexpr std::size_t kNamed = sizeof kNames / sizeof kNames[0];
     panic(frame.vector < kNamed ? kNames[frame.vector] : std::string_view{"exception"}, &frame);

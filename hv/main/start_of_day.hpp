@@ -14,13 +14,13 @@
 
 /// What start of day found and made. There is one, and it stays.
 struct Machine {
-    boot::BootInfo info;              ///< strings and modules lie where the boot loader put them, in reserved frames
+    boot::BootInfo info;               ///< strings and modules lie where the boot loader put them, in reserved frames
     boot::FrameRange boot_information; ///< where they and it are
     boot::CommandLine command_line;
-    boot::E820Map memory_map;         ///< RAM less what Tern keeps for good
+    boot::E820Map memory_map; ///< RAM less what Tern keeps for good
     boot::Acpi acpi;
-    mm::EarlyAllocator memory;        ///< RAM that nobody has yet
-    std::span<mm::FrameInfo> frames;  ///< a value-initialised info for each frame up to the end of RAM
+    mm::EarlyAllocator memory;       ///< RAM that nobody has yet
+    std::span<mm::FrameInfo> frames; ///< a value-initialised info for each frame up to the end of RAM
 };
 
 /// The boot CPU goes on here, on its own stack, when all CPUs are online, their interrupts off.

@@ -89,9 +89,7 @@ x86::Features allowed_features(boot::Options const& options) {
             .tsc_deadline = options.tsc_deadline};
 }
 
-std::uint32_t boot_apic_id() {
-    return x86::features().x2apic ? x86::cpuid(0xb).edx : x86::cpuid(1).ebx >> 24;
-}
+std::uint32_t boot_apic_id() { return x86::features().x2apic ? x86::cpuid(0xb).edx : x86::cpuid(1).ebx >> 24; }
 
 } // namespace
 
@@ -105,7 +103,8 @@ void claim_memory(Machine& machine) {
     }
 
     auto const used = frames_in_use(machine);
-    auto const page = map.find_space({.limit = kFirstMebibyteEnd, .avoid = used, .from = boot::SpaceRequest::From::top});
+    auto const page =
+        map.find_space({.limit = kFirstMebibyteEnd, .avoid = used, .from = boot::SpaceRequest::From::top});
     if (!page.ok())
         panic("no page below 1 MiB to start other CPUs from");
     trampoline = page.value();
@@ -113,7 +112,9 @@ void claim_memory(Machine& machine) {
         panic("the memory map has too many pieces");
 
     bool all = true;
-    map.for_each_ram([&](boot::FrameRange const& ram) { all = machine.memory.add({ram.first, ram.count()}).ok() && all; });
+    map.for_each_ram([&](boot::FrameRange const& ram) {
+        all = machine.memory.add({ram.first, ram.count()}).ok() && all;
+    });
     for (auto const& range : used)
         all = machine.memory.reserve({range.first, range.count()}).ok() && all;
     if (!all)

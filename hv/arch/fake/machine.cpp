@@ -21,8 +21,8 @@ Machine::Machine(Config const& config)
     : config_{config}, machine_to_phys_(config.frames, ~std::uint64_t{0}), cpus_(config.cpus) {
     ASSERT(the_machine == nullptr);
     ASSERT(config.cpus >= 1 && config.cpus <= base::kMaxCpus);
-    void* const memory = mmap(nullptr, bytes_of(config), PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const memory =
+        mmap(nullptr, bytes_of(config), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ASSERT(memory != MAP_FAILED);
     memory_ = static_cast<std::byte*>(memory);
     the_machine = this;

@@ -8,7 +8,8 @@
 
 /// By the linker script: whole pages each, in this order.
 extern "C" {
-extern char const image_start[], image_text[], image_rodata[], image_sealed[], image_data[], image_symbols[], image_end[];
+extern char const image_start[], image_text[], image_rodata[], image_sealed[], image_data[], image_symbols[],
+    image_end[];
 }
 
 namespace x86 {
@@ -28,7 +29,9 @@ void map_part(PageTableBuilder& pattern, char const* from, char const* to, Right
     pattern.map(base::Vaddr{start}, image_maddr(from), reinterpret_cast<std::uint64_t>(to) - start, rights);
 }
 
-std::uint64_t table_entry(std::uint64_t const* table) { return PageTableBuilder::table_entry(frame_of(image_maddr(table))); }
+std::uint64_t table_entry(std::uint64_t const* table) {
+    return PageTableBuilder::table_entry(frame_of(image_maddr(table)));
+}
 
 } // namespace
 

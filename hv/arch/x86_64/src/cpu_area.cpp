@@ -39,7 +39,8 @@ void fill_tss(Tss& tss) {
 }
 
 void fill_gdt(std::uint64_t* entries) {
-    auto const tss = system_descriptor(SystemSegment::tss, reinterpret_cast<std::uint64_t>(&cpu_area.entry.tss), sizeof(Tss) - 1);
+    auto const tss =
+        system_descriptor(SystemSegment::tss, reinterpret_cast<std::uint64_t>(&cpu_area.entry.tss), sizeof(Tss) - 1);
     entries[gdt_slot(SELECTOR_KERNEL_CS)] = kKernelCode;
     entries[gdt_slot(SELECTOR_KERNEL_DS)] = kKernelData;
     entries[gdt_slot(SELECTOR_RING3_CS32)] = kRing3Code32;
@@ -90,7 +91,8 @@ void prepare_cpu(base::CpuId cpu, std::uint32_t apic_id, TableSource take_frame)
     for (auto const root : {arch::Root::kernel, arch::Root::user}) {
         base::Mfn const page = take_frame();
         frames.roots[static_cast<unsigned>(root)] = page;
-        fill_hypervisor_slots(page, own_slot, root == arch::Root::kernel ? MachineToPhys::shown : MachineToPhys::hidden);
+        fill_hypervisor_slots(page, own_slot,
+                              root == arch::Root::kernel ? MachineToPhys::shown : MachineToPhys::hidden);
     }
 
     auto* const entry_data = std::construct_at(arch::frame_as<EntryData>(frames.entry_data));
@@ -104,7 +106,9 @@ void prepare_cpu(base::CpuId cpu, std::uint32_t apic_id, TableSource take_frame)
         std::construct_at(arch::frame_as<CpuData>(data));
 }
 
-std::uint32_t apic_id_of(base::CpuId cpu) { return arch::frame_as<EntryData const>(frames_of(cpu).entry_data)->apic_id; }
+std::uint32_t apic_id_of(base::CpuId cpu) {
+    return arch::frame_as<EntryData const>(frames_of(cpu).entry_data)->apic_id;
+}
 
 void begin_boot_cpu() {
     std::construct_at(reinterpret_cast<EntryData*>(&cpu_area.entry));

@@ -47,8 +47,9 @@ Segments read_segments() {
 }
 
 std::uint8_t load_segments(Segments const& segments) {
-    auto faults = static_cast<std::uint8_t>(failed(load_ds(segments.ds), fault_ds) | failed(load_es(segments.es), fault_es) |
-                                            failed(load_fs(segments.fs), fault_fs) | failed(load_gs(segments.gs), fault_gs));
+    auto faults =
+        static_cast<std::uint8_t>(failed(load_ds(segments.ds), fault_ds) | failed(load_es(segments.es), fault_es) |
+                                  failed(load_fs(segments.fs), fault_fs) | failed(load_gs(segments.gs), fault_gs));
     if (is_null(segments.fs) || (faults & fault_fs) != 0)
         set_fs_base(segments.fs_base);
     if (is_null(segments.gs) || (faults & fault_gs) != 0)

@@ -88,7 +88,9 @@ void build_interrupt_table() {
     }
 }
 
-void load_interrupt_table() { load_idt({sizeof interrupt_table - 1, reinterpret_cast<std::uint64_t>(interrupt_table)}); }
+void load_interrupt_table() {
+    load_idt({sizeof interrupt_table - 1, reinterpret_cast<std::uint64_t>(interrupt_table)});
+}
 
 void patch_entry_paths() {
     constexpr unsigned char kClac[] = {0x0f, 0x01, 0xca};
@@ -123,7 +125,8 @@ void on_hypervisor_trap(arch::Registers* frame) {
         frame->rflags = (frame->rflags & ~kFlagsTf) | kFlagsRf;
         return;
     }
-    if (frame->vector < kExceptions && frame->vector != kDoubleFault && frame->vector != kMachineCheck && frame->vector != kNmi) {
+    if (frame->vector < kExceptions && frame->vector != kDoubleFault && frame->vector != kMachineCheck &&
+        frame->vector != kNmi) {
         if (frame->rip == reinterpret_cast<std::uint64_t>(resume_iret))
             put_together_again(*frame);
         if (auto const next = find_fixup(frame->rip); next != 0) {

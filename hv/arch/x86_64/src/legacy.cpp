@@ -57,11 +57,11 @@ std::uint64_t days_since_1970(unsigned year, unsigned month, unsigned day) {
 
 void silence_pics() {
     for (unsigned i = 0; i < 2; ++i) {
-        out8(kPicCommand[i], 0x11);                                            // start over, four words
-        out8(kPicData[i], static_cast<std::uint8_t>(kLegacyPics + 8 * i));     // vectors
-        out8(kPicData[i], i == 0 ? 1U << 2 : 2);                               // the second is on line 2 of the first
-        out8(kPicData[i], 1);                                                  // 8086 mode
-        out8(kPicData[i], 0xff);                                               // all masked
+        out8(kPicCommand[i], 0x11);                                        // start over, four words
+        out8(kPicData[i], static_cast<std::uint8_t>(kLegacyPics + 8 * i)); // vectors
+        out8(kPicData[i], i == 0 ? 1U << 2 : 2);                           // the second is on line 2 of the first
+        out8(kPicData[i], 1);                                              // 8086 mode
+        out8(kPicData[i], 0xff);                                           // all masked
     }
 }
 

@@ -7,9 +7,7 @@ namespace x86 {
 
 namespace {
 
-constexpr std::uint64_t page_bytes(unsigned level) {
-    return base::kPageSize << (9 * (level - 1));
-}
+constexpr std::uint64_t page_bytes(unsigned level) { return base::kPageSize << (9 * (level - 1)); }
 
 } // namespace
 
@@ -35,7 +33,8 @@ void PageTableBuilder::map(base::Vaddr address, base::Maddr memory, std::uint64_
         base::Vaddr const at = address + done;
         base::Maddr const to = memory + done;
         unsigned level = largest_;
-        while (level > 1 && (((at.raw() | to.raw()) & (page_bytes(level) - 1)) != 0 || bytes - done < page_bytes(level)))
+        while (level > 1 &&
+               (((at.raw() | to.raw()) & (page_bytes(level) - 1)) != 0 || bytes - done < page_bytes(level)))
             --level;
         entry(at, level) = make_entry(frame_of(to), rights) | (level > 1 ? kLarge : 0);
         done += page_bytes(level);

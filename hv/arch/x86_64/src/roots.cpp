@@ -28,8 +28,8 @@ constexpr arch::Root other(arch::Root root) {
 }
 constexpr std::uint64_t pcid(arch::Root root) { return index(root) + 1; }
 
-constexpr unsigned kGuestLow = kFirstHypervisorSlot;                      ///< slots below are the guest's
-constexpr unsigned kGuestHigh = kFirstHypervisorSlot + kHypervisorSlots;  ///< and from here on
+constexpr unsigned kGuestLow = kFirstHypervisorSlot;                     ///< slots below are the guest's
+constexpr unsigned kGuestHigh = kFirstHypervisorSlot + kHypervisorSlots; ///< and from here on
 
 std::uint64_t* page_of(base::CpuId cpu, arch::Root root) {
     return arch::frame_as<std::uint64_t>(frames_of(cpu).roots[index(root)]);

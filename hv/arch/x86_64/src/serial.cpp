@@ -9,7 +9,15 @@ namespace x86 {
 namespace {
 
 /// Registers, from the port on.
-enum Uart : std::uint16_t { data = 0, interrupts = 1, fifo = 2, line_control = 3, modem = 4, line_status = 5, scratch = 7 };
+enum Uart : std::uint16_t {
+    data = 0,
+    interrupts = 1,
+    fifo = 2,
+    line_control = 3,
+    modem = 4,
+    line_status = 5,
+    scratch = 7
+};
 
 constexpr std::uint8_t kDivisorAccess = 0x80;
 constexpr std::uint8_t kReceived = 1U << 0;

@@ -9,7 +9,7 @@ namespace arch_fake {
 
 struct Event {
     enum class Kind : std::uint8_t {
-        kick,         ///< cpu
+        kick, ///< cpu
         flush_tlb,
         flush_page,   ///< address
         install_root, ///< root, frame
@@ -17,8 +17,8 @@ struct Event {
         patch_root,   ///< cpu, root, frame, slot, value
         set_timer,    ///< value: the TSC
         wait,
-        port_out,     ///< slot: the port; value
-        write_msr,    ///< slot: the MSR; value
+        port_out,  ///< slot: the port; value
+        write_msr, ///< slot: the MSR; value
         write_back_caches,
     };
 

@@ -59,20 +59,20 @@ class Machine {
     [[nodiscard]] std::vector<std::uint64_t>& machine_to_phys() { return machine_to_phys_; }
 
     // What the machine is like: a test sets these before the code under test runs.
-    std::uint64_t tsc = 1'000'000;      ///< the clock; it moves only by hand
+    std::uint64_t tsc = 1'000'000; ///< the clock; it moves only by hand
     std::uint64_t tsc_khz = 2'000'000;
     bool tsc_invariant = true;
     std::uint64_t wall_clock_seconds = 1'700'000'000;
-    std::set<std::uint16_t> bad_selectors;                       ///< loading one fails
-    std::uint64_t supported_xcr0 = 7;                            ///< x87, SSE, AVX
+    std::set<std::uint16_t> bad_selectors; ///< loading one fails
+    std::uint64_t supported_xcr0 = 7;      ///< x87, SSE, AVX
     std::size_t extended_state_size = 832;
-    bool refuse_extended_state = false;                          ///< what load_extended_state() is given is bad
+    bool refuse_extended_state = false; ///< what load_extended_state() is given is bad
     std::map<std::pair<std::uint32_t, std::uint32_t>, arch::CpuidResult> cpuid; ///< (leaf, subleaf); else 0
-    std::map<std::uint32_t, std::uint64_t> msrs;                 ///< those that exist
-    std::map<std::uint16_t, std::uint32_t> ports;                ///< what reading gives; else all ones
+    std::map<std::uint32_t, std::uint64_t> msrs;                                ///< those that exist
+    std::map<std::uint16_t, std::uint32_t> ports;                               ///< what reading gives; else all ones
     std::string console_output;
     std::string console_input;
-    std::function<void()> on_wait;                               ///< what happens during wait_for_interrupt()
+    std::function<void()> on_wait; ///< what happens during wait_for_interrupt()
 
   private:
     Config config_;

@@ -86,7 +86,8 @@ inline void disable_interrupts() { asm volatile("cli" ::: "memory"); }
 inline void wait_with_interrupts() { asm volatile("sti; hlt; cli" ::: "memory"); }
 
 inline void xsetbv(std::uint64_t value) {
-    asm volatile("xsetbv" ::"c"(0), "a"(static_cast<std::uint32_t>(value)), "d"(static_cast<std::uint32_t>(value >> 32)));
+    asm volatile("xsetbv" ::"c"(0), "a"(static_cast<std::uint32_t>(value)),
+                 "d"(static_cast<std::uint32_t>(value >> 32)));
 }
 
 /// Stops this CPU for good.

@@ -35,13 +35,13 @@ struct CpuData {
     std::uint64_t scratch = 0; ///< entry.S: RSP, until it is on the stack
     base::LockWitness lock_witness;
 
-    arch::Root root = arch::Root::kernel;   ///< the one in CR3
-    std::array<bool, 2> flush_owed{};       ///< at the next use of a root
+    arch::Root root = arch::Root::kernel;    ///< the one in CR3
+    std::array<bool, 2> flush_owed{};        ///< at the next use of a root
     std::uint64_t timer = ~std::uint64_t{0}; ///< when arch::on_timer() is due
-    std::uint64_t cr4 = 0;                  ///< as it is now
-    std::uint64_t xcr0 = 1;                 ///< the guest's
-    bool task_switched = false;             ///< the guest's
-    bool debug_armed = false;               ///< DR7 has something enabled
+    std::uint64_t cr4 = 0;                   ///< as it is now
+    std::uint64_t xcr0 = 1;                  ///< the guest's
+    bool task_switched = false;              ///< the guest's
+    bool debug_armed = false;                ///< DR7 has something enabled
     std::uint32_t ldt_entries = 0;
 };
 

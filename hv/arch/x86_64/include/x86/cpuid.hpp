@@ -9,7 +9,9 @@ namespace x86 {
 
 inline arch::CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf = 0) {
     arch::CpuidResult result;
-    asm volatile("cpuid" : "=a"(result.eax), "=b"(result.ebx), "=c"(result.ecx), "=d"(result.edx) : "a"(leaf), "c"(subleaf));
+    asm volatile("cpuid"
+                 : "=a"(result.eax), "=b"(result.ebx), "=c"(result.ecx), "=d"(result.edx)
+                 : "a"(leaf), "c"(subleaf));
     return result;
 }
 

@@ -6,16 +6,16 @@
 namespace x86 {
 
 struct Features {
-    bool smep = true;         ///< the hypervisor never executes a guest's page
-    bool smap = true;         ///< nor reads or writes one by the guest's address
-    bool umip = true;         ///< ring 3 cannot see where the descriptor tables are
-    bool pcid = true;         ///< the two roots' translations are kept apart, so that CR3 loads need not flush
+    bool smep = true; ///< the hypervisor never executes a guest's page
+    bool smap = true; ///< nor reads or writes one by the guest's address
+    bool umip = true; ///< ring 3 cannot see where the descriptor tables are
+    bool pcid = true; ///< the two roots' translations are kept apart, so that CR3 loads need not flush
     bool invpcid = true;
     bool xsave = true;
     bool xsaveopt = true;
     bool x2apic = true;
     bool tsc_deadline = true;
-    bool tsc_aux = true;      ///< RDTSCP or RDPID
+    bool tsc_aux = true; ///< RDTSCP or RDPID
     bool fsgsbase = true;
     bool gigabyte_pages = true;
     bool invariant_tsc = true;

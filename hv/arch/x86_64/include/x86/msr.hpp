@@ -38,7 +38,8 @@ inline std::uint64_t rdmsr(Msr msr) {
     return std::uint64_t{high} << 32 | low;
 }
 inline void wrmsr(Msr msr, std::uint64_t value) {
-    asm volatile("wrmsr" ::"c"(msr), "a"(static_cast<std::uint32_t>(value)), "d"(static_cast<std::uint32_t>(value >> 32))
+    asm volatile("wrmsr" ::"c"(msr), "a"(static_cast<std::uint32_t>(value)),
+                 "d"(static_cast<std::uint32_t>(value >> 32))
                  : "memory");
 }
 

@@ -15,13 +15,13 @@ enum Vector : std::uint32_t {
     kMachineCheck = 18,
     kExceptions = 32, ///< lower ones are the CPU's own exceptions
 
-    kLegacyPics = 0x20,         ///< 16 of them: where the masked 8259s may still say "spurious"
-    kFirstDevice = 0x30,        ///< free for devices, up to kLastDevice, 0x80 aside
-    kLegacySystemCall = 0x80,   ///< INT 0x80 of a guest
+    kLegacyPics = 0x20,       ///< 16 of them: where the masked 8259s may still say "spurious"
+    kFirstDevice = 0x30,      ///< free for devices, up to kLastDevice, 0x80 aside
+    kLegacySystemCall = 0x80, ///< INT 0x80 of a guest
     kLastDevice = 0xef,
-    kSerial = 0xf0,             ///< something was typed on the console
+    kSerial = 0xf0, ///< something was typed on the console
     kTimer = 0xf8,
-    kKick = 0xf9,               ///< arch::kick()
+    kKick = 0xf9, ///< arch::kick()
     kApicError = 0xfe,
     kSpurious = 0xff,
 };
