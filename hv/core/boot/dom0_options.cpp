@@ -52,11 +52,11 @@ std::uint64_t MemoryAmount::frames_of(std::uint64_t available) const {
 }
 
 Dom0Memory::Frames Dom0Memory::frames_of(std::uint64_t available) const {
-    constexpr std::uint64_t kMostKept = (std::uint64_t{128} << 20) >> base::kPageShift;
+    constexpr std::uint64_t most_kept = (std::uint64_t{128} << 20) >> base::kPageShift;
 
     auto const least = minimum ? minimum->frames_of(available) : 0;
     auto const most = std::max(least, maximum ? maximum->frames_of(available) : available);
-    auto const wanted = size ? size->frames_of(available) : available - std::min(available / 16, kMostKept);
+    auto const wanted = size ? size->frames_of(available) : available - std::min(available / 16, most_kept);
     auto const initial = std::clamp(wanted, least, most);
     return {.initial = initial, .maximum = maximum ? most : initial};
 }

@@ -89,7 +89,7 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
-    constexpr unsigned kDefaultShift = 10;
+    constexpr unsigned default_shift = 10;
     if (text.empty())
         return std::nullopt;
     // In a hexadecimal number a trailing B is a digit.
@@ -98,7 +98,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
     if (unit)
         text.remove_suffix(1);
     auto const number = parse_number(text);
-    auto const shift = unit.value_or(kDefaultShift);
+    auto const shift = unit.value_or(default_shift);
     if (!number || *number > (kMax >> shift))
         return std::nullopt;
     return *number << shift;

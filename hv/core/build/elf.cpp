@@ -48,7 +48,7 @@ constexpr std::array<std::uint8_t, 4> kMagic{0x7f, 'E', 'L', 'F'};
 constexpr std::uint8_t kClass64 = 2;
 constexpr std::uint8_t kLittleEndian = 1;
 constexpr std::uint16_t kExecutable = 2;
-constexpr std::uint16_t kMachineX86_64 = 62;
+constexpr std::uint16_t kMachineAmd64 = 62;
 constexpr std::uint32_t kLoad = 1;
 constexpr std::uint32_t kNote = 4;
 
@@ -56,7 +56,7 @@ Expected<FileHeader> read_file_header(Bytes file) {
     auto const header = base::load<FileHeader>(file);
     if (!header || header->magic != kMagic)
         return refuse("not an ELF file");
-    if (header->file_class != kClass64 || header->byte_order != kLittleEndian || header->machine != kMachineX86_64)
+    if (header->file_class != kClass64 || header->byte_order != kLittleEndian || header->machine != kMachineAmd64)
         return refuse(Error::not_supported, "an ELF file, but not for 64-bit x86");
     if (header->type != kExecutable)
         return refuse(Error::not_supported, "an ELF file, but not an executable linked at a fixed address");

@@ -40,17 +40,17 @@ bool within(Kernel const& kernel, Vaddr address, std::uint64_t count) {
 } // namespace
 
 KernelFormat format_of(Bytes file) {
-    constexpr std::array kElf{std::byte{0x7f}, std::byte{'E'}, std::byte{'L'}, std::byte{'F'}};
-    constexpr std::array kSetup{std::byte{'H'}, std::byte{'d'}, std::byte{'r'}, std::byte{'S'}};
-    constexpr std::size_t kSetupOffset = 0x202; // Linux boot protocol, "header"
+    constexpr std::array elf_magic{std::byte{0x7f}, std::byte{'E'}, std::byte{'L'}, std::byte{'F'}};
+    constexpr std::array setup_magic{std::byte{'H'}, std::byte{'d'}, std::byte{'r'}, std::byte{'S'}};
+    constexpr std::size_t setup_offset = 0x202; // Linux boot protocol, "header"
 
     auto const matches = [&](std::size_t offset, std::array<std::byte, 4> const& magic) {
         auto const found = base::load<std::array<std::byte, 4>>(file, offset);
         return found && *found == magic;
     };
-    if (matches(0, kElf))
+    if (matches(0, elf_magic))
         return KernelFormat::elf;
-    return matches(kSetupOffset, kSetup) ? KernelFormat::bzimage : KernelFormat::unknown;
+    return matches(setup_offset, setup_magic) ? KernelFormat::bzimage : KernelFormat::unknown;
 }
 
 Expected<Kernel> open_kernel(Bytes file) {

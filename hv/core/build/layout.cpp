@@ -85,17 +85,17 @@ Layout place_mapped(LayoutRequest const& request, std::uint64_t table_frames) {
 } // namespace
 
 Expected<Layout> plan_layout(LayoutRequest const& request) {
-    constexpr std::string_view kTooSmall =
+    constexpr std::string_view too_small =
         "layout: the domain has too little memory for its kernel and what goes with it";
     if (request.nr_pages == 0 || request.nr_pages > kMostPages || request.kernel.end.raw() > request.nr_pages ||
         request.initrd_bytes > request.nr_pages << base::kPageShift)
-        return refuse(Error::no_memory, kTooSmall);
+        return refuse(Error::no_memory, too_small);
 
     // More tables may need more padding, and more padding more tables: upwards until it fits.
     Layout layout = place_mapped(request, 1);
     for (;;) {
         if (layout.mapped_end.raw() > request.nr_pages)
-            return refuse(Error::no_memory, kTooSmall);
+            return refuse(Error::no_memory, too_small);
         TRY(last_byte_of(request.virt_base, layout.mapped_end.raw()));
         auto const needed = layout.tables.frames();
         if (layout.tables.first() + needed == layout.stack)
@@ -120,7 +120,7 @@ Expected<Layout> plan_layout(LayoutRequest const& request) {
         layout.p2m_tables = own;
     }
     if (cursor.next().raw() > request.nr_pages)
-        return refuse(Error::no_memory, kTooSmall);
+        return refuse(Error::no_memory, too_small);
     return layout;
 }
 

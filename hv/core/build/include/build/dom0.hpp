@@ -74,9 +74,8 @@ void fill_start_info(Dom0Request const& request, Layout const& layout, std::byte
 /// What a table entry for @p frame says: present, accessed, dirty, user; and writable, or not.
 enum class Writable : bool { no, yes };
 constexpr std::uint64_t table_entry(base::Gfn frame, Writable writable) {
-    constexpr std::uint64_t kPresent = 0x01, kWritable = 0x02, kUser = 0x04, kAccessed = 0x20, kDirty = 0x40;
-    return address_of(frame).raw() | kPresent | kUser | kAccessed | kDirty |
-           (writable == Writable::yes ? kWritable : 0);
+    constexpr std::uint64_t present = 0x01, writable_bit = 0x02, user = 0x04, accessed = 0x20, dirty = 0x40;
+    return address_of(frame).raw() | present | user | accessed | dirty | (writable == Writable::yes ? writable_bit : 0);
 }
 
 /// The frames of a domain as one run of bytes, from pfn 0 on.
