@@ -62,13 +62,20 @@ TEST(TimeInfo, AVersionThatTheGuestScribbledOnIsEvenAfterTheNextUpdate) {
     }
 }
 
+vcpu_time_info_t numbered(std::uint64_t i) {
+    vcpu_time_info_t info{};
+    info.tsc_timestamp = i;
+    info.system_time = i;
+    info.tsc_to_system_mul = static_cast<std::uint32_t>(i);
+    return info;
+}
+
 TEST(TimeInfo, AReaderThatFollowsTheProtocolNeverSeesHalfAnUpdate) {
     vcpu_time_info_t area{};
     std::atomic<bool> stop{false};
     std::thread writer{[&] {
         for (std::uint64_t i = 1; !stop.load(std::memory_order_relaxed); ++i)
-            timing::publish(area,
-                            {.tsc_timestamp = i, .system_time = i, .tsc_to_system_mul = static_cast<std::uint32_t>(i)});
+            timing::publish(area, numbered(i));
     }};
     int whole = 0;
     while (whole < 20'000) {
