@@ -1,33 +1,141 @@
 /// The first guest: it can print, and finds what the ABI says a guest finds when it starts.
+#include "lib/instructions.hpp"
+#include "lib/memory.hpp"
 #include "lib/test.hpp"
+#include "lib/vcpu.hpp"
+
+using namespace lib;
 
 TEST("the start info says what ABI this is") {
-    std::string_view const magic{lib::start_info().magic};
+    std::string_view const magic{startup().magic};
     CHECK(magic.starts_with("xen-3.0-x86_64"));
-    lib::print("# hello from a guest: ", magic, ", ", lib::start_info().nr_pages, " pages, \"", lib::command_line(),
-               "\"\n");
+    print("# hello from a guest: ", magic, ", ", startup().nr_pages, " pages, \"", command_line(), "\"\n");
 }
 
 TEST("a privileged domain is told that it is") {
-    CHECK((lib::start_info().flags & SIF_PRIVILEGED) != 0);
-    CHECK((lib::start_info().flags & SIF_INITDOMAIN) != 0);
-    CHECK_EQ(lib::start_info().store_evtchn, 0);
+    CHECK((startup().flags & SIF_PRIVILEGED) != 0);
+    CHECK((startup().flags & SIF_INITDOMAIN) != 0);
+    CHECK_EQ(startup().store_mfn, 0);
+    CHECK_EQ(startup().store_evtchn, 0);
+}
+
+TEST("the console takes a line and says that it has") {
+    static char const line[] = "# written by hypercall\n";
+    CHECK_EQ(console_io(CONSOLEIO_write, sizeof line - 1, line), 0);
+    CHECK_EQ(console_io(CONSOLEIO_write, 0, nullptr), 0);
+    CHECK_EQ(console_io(77, 1, line), kENOSYS);
 }
 
 TEST("the hypervisor speaks the ABI of Xen 4.17") {
-    CHECK_EQ(lib::hypercall(__HYPERVISOR_xen_version, XENVER_version, nullptr), (4 << 16) | 17);
+    CHECK_EQ(xen_version(XENVER_version), (4 << 16) | 17);
+    xen_capabilities_info_t capabilities{};
+    CHECK_EQ(xen_version(XENVER_capabilities, &capabilities), 0);
+    CHECK(std::string_view{capabilities}.starts_with("xen-3.0-x86_64 "));
+    xen_platform_parameters_t parameters{};
+    CHECK_EQ(xen_version(XENVER_platform_parameters, &parameters), 0);
+    CHECK_EQ(xen_version(XENVER_pagesize), kPageSize);
 }
 
-TEST("an unknown hypercall is refused") {
-    CHECK_EQ(lib::hypercall(63), -38);
-    CHECK_EQ(lib::hypercall(0xffff'ffff'ffff), -38);
+TEST("it has the features that Linux insists on, and none of those that a PV guest must not see") {
+    xen_feature_info_t info{.submap_idx = 0, .submap = 0};
+    CHECK_EQ(xen_version(XENVER_get_features, &info), 0);
+    auto const has = [&](unsigned feature) { return (info.submap >> feature & 1) != 0; };
+    CHECK(has(XENFEAT_mmu_pt_update_preserve_ad));
+    CHECK(has(XENFEAT_gnttab_map_avail_bits));
+    CHECK(has(XENFEAT_dom0));
+    CHECK(has(XENFEAT_pae_pgdir_above_4gb));
+    for (unsigned const feature :
+         {XENFEAT_writable_page_tables, XENFEAT_writable_descriptor_tables, XENFEAT_auto_translated_physmap,
+          XENFEAT_supervisor_mode_kernel, XENFEAT_hvm_callback_vector, XENFEAT_hvm_safe_pvclock, XENFEAT_hvm_pirqs})
+        CHECK(!has(feature));
+    info.submap_idx = 1;
+    CHECK_EQ(xen_version(XENVER_get_features, &info), kEINVAL);
+}
+
+TEST("an unknown hypercall is refused, and so is an unknown command") {
+    CHECK_EQ(hypercall(63), kENOSYS);
+    CHECK_EQ(hypercall(0xffff'ffff'ffff), kENOSYS);
+    CHECK_EQ(xen_version(1000), kENOSYS);
+}
+
+TEST("a pointer that leads nowhere gives an error, not a fault") {
+    CHECK_EQ(xen_version(XENVER_get_features, reinterpret_cast<void*>(0x1000)), kEFAULT);
+    CHECK_EQ(xen_version(XENVER_get_features, reinterpret_cast<void*>(MACH2PHYS_VIRT_START)), kEFAULT);
 }
 
 TEST("registers survive a hypercall") {
-    std::uint64_t rbx = 0x1111, r9 = 0x2222, r12 = 0x3333, r15 = 0x4444;
-    lib::hypercall_keeping(rbx, r9, r12, r15);
+    std::uint64_t rbx = 0x1111, rbp = 0x5555;
+    register std::uint64_t r9 asm("r9") = 0x2222;
+    register std::uint64_t r12 asm("r12") = 0x3333;
+    register std::uint64_t r13 asm("r13") = 0x6666;
+    register std::uint64_t r14 asm("r14") = 0x7777;
+    register std::uint64_t r15 asm("r15") = 0x4444;
+    std::uint64_t number = __HYPERVISOR_xen_version;
+    asm volatile("xchg %%rbp, %2\n\tsyscall\n\txchg %%rbp, %2"
+                 : "+a"(number), "+b"(rbx), "+d"(rbp), "+r"(r9), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
+                 : "D"(XENVER_version), "S"(0)
+                 : "rcx", "r11", "memory");
+    CHECK_EQ(number, (4 << 16) | 17);
     CHECK_EQ(rbx, 0x1111);
+    CHECK_EQ(rbp, 0x5555);
     CHECK_EQ(r9, 0x2222);
     CHECK_EQ(r12, 0x3333);
+    CHECK_EQ(r13, 0x6666);
+    CHECK_EQ(r14, 0x7777);
     CHECK_EQ(r15, 0x4444);
+}
+
+TEST("the kernel starts with flat segments of privilege 3, and events masked") {
+    CHECK_EQ(read_cs(), FLAT_KERNEL_CS);
+    CHECK_EQ(read_ss(), FLAT_KERNEL_SS);
+    CHECK((read_rflags() & 0x200) != 0); // the real interrupt flag is always set
+    for (unsigned vcpu = 0; vcpu < 32; ++vcpu)
+        CHECK_EQ(shared().vcpu_info[vcpu].evtchn_upcall_mask, 1);
+}
+
+TEST("every page of the guest is in its list of frames, and the machine-to-phys table leads back") {
+    for (std::uint64_t pfn = 0; pfn < startup().nr_pages; ++pfn)
+        if (page_of(frame_of_pfn(pfn)).pfn() != pfn)
+            return fail(__FILE_NAME__, __LINE__, "page_of(frame_of_pfn(pfn)).pfn() == pfn");
+}
+
+TEST("the page tables that the guest runs on are mapped read-only, and nothing else is") {
+    std::uint64_t const first = startup().pt_base, end = first + startup().nr_pt_frames * kPageSize;
+    for (std::uint64_t va = 0xffff'ffff'8000'0000; va < end_of_initial_mapping(); va += kPageSize) {
+        Entry const entry = place_of(va).read();
+        bool const is_table = va >= first && va < end;
+        if ((entry & kPresent) == 0 || ((entry & kRw) == 0) != is_table)
+            return fail(__FILE_NAME__, __LINE__, "(entry & kRw) == 0) == is_table", va, entry);
+    }
+}
+
+TEST("the memory map is the machine's, and the guest may have as many pages as it has") {
+    struct [[gnu::packed]] Range {
+        std::uint64_t address, size;
+        std::uint32_t type;
+    };
+    static Range ranges[128];
+    xen_memory_map_t map{};
+    map.nr_entries = 128;
+    map.buffer.p = ranges;
+    CHECK_EQ(memory_op(XENMEM_machine_memory_map, &map), 0);
+    CHECK(map.nr_entries > 0 && map.nr_entries <= 128);
+    CHECK_EQ(ranges[0].type, 1); // RAM at 0
+    CHECK_EQ(ranges[0].address, 0);
+    domid_t self = DOMID_SELF;
+    CHECK_EQ(memory_op(XENMEM_current_reservation, &self), startup().nr_pages);
+    CHECK(memory_op(XENMEM_maximum_reservation, &self) >= static_cast<std::int64_t>(startup().nr_pages));
+}
+
+TEST("the machine-to-phys table is where the hypervisor says") {
+    xen_machphys_mapping_t mapping{};
+    CHECK_EQ(memory_op(XENMEM_machphys_mapping, &mapping), 0);
+    CHECK_EQ(mapping.v_start, MACH2PHYS_VIRT_START);
+    CHECK(mapping.v_end > mapping.v_start);
+    CHECK(frame_of_pfn(0).raw() <= mapping.max_mfn);
+}
+
+TEST("a vCPU that the domain does not have is not there") {
+    CHECK_EQ(vcpu_op(VCPUOP_is_up, 0), 1);
+    CHECK_EQ(vcpu_op(VCPUOP_is_up, 8191), kENOENT);
 }

@@ -1,62 +1,53 @@
-/* What a PV kernel says of itself, where it begins, and its doors for exceptions. Assembly only moves state. */
-
-    .macro NOTE type, data:vararg
-    .balign 4
-    .long 4, 2f - 1f, \type
-    .asciz "Xen"
-1:  \data
-2:  .balign 4
-    .endm
-
-    .section .notes, "a", @note
-    NOTE 1, .quad guest_entry               /* ENTRY */
-    NOTE 3, .quad 0xffffffff80000000        /* VIRT_BASE */
-    NOTE 4, .quad 0                         /* PADDR_OFFSET */
-    NOTE 5, .asciz "xen-3.0"                /* XEN_VERSION */
-    NOTE 6, .asciz "tern-guest"             /* GUEST_OS */
-    NOTE 8, .asciz "generic"                /* LOADER */
-    NOTE 9, .asciz "yes"                    /* PAE_MODE */
-    NOTE 10, .asciz "!writable_page_tables|pae_pgdir_above_4gb" /* FEATURES */
-    NOTE 17, .long 1 << 11                  /* SUPPORTED_FEATURES: may be dom0 */
+/* Where a guest begins, and its doors for exceptions and callbacks. Assembly only moves state; guest_trap decides. */
 
     .text
     .globl guest_entry
 guest_entry:
     cld
-    lea boot_stack_top(%rip), %rsp
+    lea vcpu_areas + 0x8000(%rip), %rsp
     xor %ebp, %ebp
     mov %rsi, %rdi                          /* start_info */
     call guest_start
     ud2
 
-/* Exceptions. The hypervisor's frame, from the top: rcx, r11, [error code], rip, cs, rflags, rsp, ss. Made into a
+/* A door: the hypervisor left, from the stack pointer up: rcx, r11, [error code], rip, cs, rflags, rsp, ss. Made into a
  * lib::Trap, in which an error code always stands. */
-    .macro TRAP_DOOR vector, has_error
-trap_door_\vector:
+    .macro DOOR number, has_error
+door_\number:
     pop %rcx
     pop %r11
     .if \has_error == 0
     push $0
     .endif
-    push $\vector
+    push $\number
     jmp trap_common
     .endm
 
     .altmacro
-    .set i, 0
-    .rept 256
+    .macro DOORS_BETWEEN first, end
+    .set i, \first
+    .rept \end - \first
     .if i == 8 || (i >= 10 && i <= 14) || i == 17 || i == 21
-    .set has_error, 1
+    DOOR %i, 1
     .else
-    .set has_error, 0
+    DOOR %i, 0
     .endif
-    .macro ONE vector, has_error
-    TRAP_DOOR \vector, \has_error
-    .endm
-    ONE %i, %has_error
-    .purgem ONE
     .set i, i + 1
     .endr
+    .endm
+
+    DOORS_BETWEEN 0, 257                    /* 256: events */
+door_257:                                   /* failsafe: has ds, es, fs, gs after r11 */
+    pop %rcx
+    pop %r11
+    pop failsafe_selectors(%rip)
+    pop failsafe_selectors + 8(%rip)
+    pop failsafe_selectors + 16(%rip)
+    pop failsafe_selectors + 24(%rip)
+    push $0
+    push $257
+    jmp trap_common
+    DOORS_BETWEEN 258, 261                  /* system calls: 64-bit, 32-bit, SYSENTER */
 
 trap_common:
     push %rax
@@ -75,11 +66,19 @@ trap_common:
     push %r14
     push %r15
     mov %rsp, %rdi
-    mov %rsp, %rbp
+    mov %rsp, %rbx
+    pushf
+    pop %rsi                                /* as the hypervisor set the flags */
     and $-16, %rsp
     cld
     call guest_trap
-    mov %rbp, %rsp
+    mov %rbx, %rdi
+
+/* [[noreturn]] void leave_trap(Trap const*): the iret hypercall. It wants rax, r11, rcx and flags below what a frame ends
+ * with; they take the place of what has been popped. */
+    .globl leave_trap
+leave_trap:
+    mov %rdi, %rsp
     pop %r15
     pop %r14
     pop %r13
@@ -96,8 +95,7 @@ trap_common:
     pop %rbx
     pop %rax
     add $16, %rsp                           /* vector, error code */
-/* The iret hypercall takes rax, r11, rcx and flags from below what the frame ends with. */
-    push $0
+    push $0                                 /* flags: not VGCF_in_syscall */
     push %rcx
     push %r11
     push %rax
@@ -105,22 +103,63 @@ trap_common:
     syscall
     ud2
 
+/* bool run_or_land(void (*code)(void*), void* argument, CalleeSaved*): false when code returns; true if land_on comes first. */
+    .globl run_or_land
+run_or_land:
+    mov %rbx, 0(%rdx)
+    mov %rbp, 8(%rdx)
+    mov %r12, 16(%rdx)
+    mov %r13, 24(%rdx)
+    mov %r14, 32(%rdx)
+    mov %r15, 40(%rdx)
+    mov %rsp, 48(%rdx)
+    mov (%rsp), %rax
+    mov %rax, 56(%rdx)
+    mov %rdi, %rax
+    mov %rsi, %rdi
+    sub $8, %rsp
+    call *%rax
+    add $8, %rsp
+    xor %eax, %eax
+    ret
+
+/* land_on(CalleeSaved*): where guest_trap sends a trap that was expected. */
+    .globl land_on
+land_on:
+    mov 0(%rdi), %rbx
+    mov 8(%rdi), %rbp
+    mov 16(%rdi), %r12
+    mov 24(%rdi), %r13
+    mov 32(%rdi), %r14
+    mov 40(%rdi), %r15
+    mov 48(%rdi), %rsp
+    mov 56(%rdi), %rax
+    mov %rax, (%rsp)
+    mov $1, %eax
+    ret
+
+/* What user mode returns to. */
+    .globl end_of_user_mode
+end_of_user_mode:
+    syscall
+    ud2
+
     .section .rodata
-    .globl trap_doors
     .balign 8
-trap_doors:
-    .set i, 0
-    .rept 256
-    .macro ENTRY_OF vector
-    .quad trap_door_\vector
+    .globl doors
+doors:
+    .macro ADDRESS_OF number
+    .quad door_\number
     .endm
-    ENTRY_OF %i
-    .purgem ENTRY_OF
+    .set i, 0
+    .rept 261
+    ADDRESS_OF %i
     .set i, i + 1
     .endr
 
     .bss
-    .balign 4096
-    .skip 16384
-boot_stack_top:
+    .balign 8
+    .globl failsafe_selectors
+failsafe_selectors:
+    .skip 32
     .section .note.GNU-stack, "", @progbits

@@ -1,4 +1,4 @@
-/// Printing: text and numbers, piece by piece, through console_io.
+/// Printing: text and numbers, a line at a time, through console_io.
 #pragma once
 
 #include <concepts>
@@ -11,19 +11,34 @@ struct Hex {
     std::uint64_t value;
 };
 
-void print_one(std::string_view text);
-void print_one(std::uint64_t number);
-void print_one(std::int64_t number);
-void print_one(Hex number);
+/// What one print() says; given to the console in one piece when it ends, so that vCPUs do not cut into each other.
+class Line {
+  public:
+    Line() = default;
+    Line(Line const&) = delete;
+    Line& operator=(Line const&) = delete;
+    ~Line();
 
-template <typename T> void print_one(T const& value) requires std::integral<T> {
-    if constexpr (std::signed_integral<T>)
-        print_one(static_cast<std::int64_t>(value));
-    else
-        print_one(static_cast<std::uint64_t>(value));
-}
+    void put(std::string_view text);
+    void put(Hex number) { put("0x"), put_in_base(number.value, 16); }
+    template <std::integral T> void put(T number) {
+        if (number < 0)
+            put("-");
+        auto const bits = static_cast<std::uint64_t>(number);
+        put_in_base(number < 0 ? 0 - bits : bits, 10);
+    }
+
+  private:
+    void put_in_base(std::uint64_t number, unsigned base);
+
+    char text_[256];
+    unsigned size_ = 0;
+};
 
 /// Prints @p pieces one after the other; a line ends with its own "\n".
-template <typename... Pieces> void print(Pieces const&... pieces) { (print_one(pieces), ...); }
+template <typename... Pieces> void print(Pieces const&... pieces) {
+    Line line;
+    (line.put(pieces), ...);
+}
 
 } // namespace lib

@@ -11,9 +11,9 @@
 namespace lib {
 
 /// As the hypervisor's domain builder wrote it.
-start_info_t& start_info();
+start_info_t& startup();
 /// Mapped by guest_start() over a page of the guest's own.
-shared_info_t& shared_info();
+shared_info_t& shared();
 std::string_view command_line();
 
 enum class Verdict : std::uint32_t { passed = SHUTDOWN_poweroff, failed = SHUTDOWN_crash };

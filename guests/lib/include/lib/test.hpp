@@ -1,7 +1,7 @@
 /// Tests that report TAP (https://testanything.org): a guest is a list of sentences, each proved by checks.
 ///
 ///     TEST("a frame with a writable mapping cannot be pinned") {
-///         CHECK_EQ(pin(1, frame), -EINVAL);
+///         CHECK_EQ(pin(1, page.frame()), kEINVAL);
 ///     }
 #pragma once
 
@@ -18,7 +18,10 @@ struct TestCase {
 
 /// Notes that the running test has failed, and where. The test goes on.
 void fail(char const* file, int line, char const* what);
-void fail(char const* file, int line, char const* what, std::int64_t got, std::int64_t wanted);
+void fail(char const* file, int line, char const* what, std::uint64_t got, std::uint64_t wanted);
+
+/// Notes that the running test cannot be made on this machine, and why. The test returns after it.
+void skip(char const* why);
 
 } // namespace lib
 
@@ -38,8 +41,14 @@ void fail(char const* file, int line, char const* what, std::int64_t got, std::i
 
 #define CHECK_EQ(got, wanted)                                                                                          \
     do {                                                                                                               \
-        auto const got_ = static_cast<std::int64_t>(got);                                                              \
-        auto const wanted_ = static_cast<std::int64_t>(wanted);                                                        \
+        auto const got_ = static_cast<std::uint64_t>(got);                                                             \
+        auto const wanted_ = static_cast<std::uint64_t>(wanted);                                                       \
         if (got_ != wanted_)                                                                                           \
             ::lib::fail(__FILE_NAME__, __LINE__, #got " == " #wanted, got_, wanted_);                                  \
+    } while (false)
+
+#define SKIP_UNLESS(condition, why)                                                                                    \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            return ::lib::skip(why);                                                                                   \
     } while (false)
