@@ -14,10 +14,9 @@ GrantTable::GrantTable(mm::FrameAllocator& frames, base::DomId owner, std::uint3
 Status GrantTable::grow_to(std::uint32_t frames) {
     if (frames > max_frames_)
         return Err{Fault::general_error};
-    constexpr std::size_t kActivePerFrame = kActivePages / GrantTable::kMaxFrames;
     while (this->frames() < frames) {
         // The active entries first: a shared frame without them is never seen.
-        while (active_.pages() < (shared_.pages() + 1) * kActivePerFrame)
+        while (active_.pages() < (shared_.pages() + 1) * kActivePagesPerFrame)
             if (!active_.grow().ok())
                 return Err{Fault::general_error};
         if (!shared_.grow().ok())
@@ -58,8 +57,8 @@ void GrantTable::release_claim(base::GrantRef ref, Active const& active) {
 }
 
 bool GrantTable::Uses::full_for(Paths paths) const {
-    constexpr auto kMost = std::numeric_limits<std::uint16_t>::max();
-    return (paths.host && host == kMost) || (paths.device && device == kMost);
+    constexpr auto most = std::numeric_limits<std::uint16_t>::max();
+    return (paths.host && host == most) || (paths.device && device == most);
 }
 
 void GrantTable::Uses::add(Paths paths) {

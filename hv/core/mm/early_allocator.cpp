@@ -17,12 +17,12 @@ base::Status EarlyAllocator::add(FrameRange const& range) {
 
 base::Status EarlyAllocator::reserve(FrameRange const& range) {
     bool dropped = false;
-    // By index: what is cut off goes into the list too, and does not overlap any more.
-    for (std::size_t i = 0; i < ranges_.size(); ++i) {
-        FrameRange const whole = ranges_[i];
+    // What is cut off goes into the list as well; it does not overlap any more, and the list does not move.
+    for (FrameRange& known : ranges_) {
+        FrameRange const whole = known;
         if (whole.end() <= range.first || range.end() <= whole.first)
             continue;
-        ranges_[i].count = whole.first < range.first ? range.first - whole.first : 0;
+        known.count = whole.first < range.first ? range.first - whole.first : 0;
         if (range.end() < whole.end())
             dropped |= !insert({range.end(), whole.end() - range.end()}).ok();
     }

@@ -62,7 +62,7 @@ base::Result<Mfn> FrameAllocator::allocate(Request const& request) {
     if (request.order > kMaxOrder)
         return Err{Error::too_big};
     TRY(charge(request));
-    auto const first = take_run(request);
+    auto first = take_run(request);
     if (first.ok())
         hand_out(first.value(), request);
     else if (request.counting != Counting::none)
@@ -110,7 +110,7 @@ base::Result<Mfn> FrameAllocator::take_run(Request const& request) {
 }
 
 void FrameAllocator::hand_out(Mfn first, Request const& request) {
-    std::uint16_t const flags = request.counting == Counting::none ? std::uint16_t{0} : std::uint16_t{kFrameCounted};
+    std::uint16_t const flags = request.counting == Counting::none ? std::uint16_t{0} : std::uint16_t{frame_counted};
     for (std::uint64_t i = 0; i < std::uint64_t{1} << request.order; ++i) {
         auto& info = table_.info(first + i);
         info.state.make_available();
@@ -130,10 +130,10 @@ void FrameAllocator::give_back(Mfn first, unsigned order) {
 
 void FrameAllocator::last_reference_gone(Mfn frame) {
     auto& info = table_.info(frame);
-    ASSERT(!info.has(kFrameFreeRun) && !info.has(kFrameQuarantined) && !info.has(kFrameInGfnMap));
+    ASSERT(!info.has(frame_free_run) && !info.has(frame_quarantined) && !info.has(frame_in_gfn_map));
     info.state.make_free();
     auto const owner = info.owner_id();
-    bool const counted = info.has(kFrameCounted);
+    bool const counted = info.has(frame_counted);
 
     info.owner.store(kNobody.raw(), std::memory_order_relaxed);
     info.flags.store(0, std::memory_order_relaxed);
@@ -161,7 +161,7 @@ void FrameAllocator::scrub_and_list(Mfn frame) {
 }
 
 void FrameAllocator::quarantine(Mfn frame) {
-    table_.info(frame).flags.store(kFrameQuarantined, std::memory_order_relaxed);
+    table_.info(frame).flags.store(frame_quarantined, std::memory_order_relaxed);
     auto const waiting = pool_.with([&](Pool& pool) {
         auto const link = static_cast<std::uint32_t>(frame.raw());
         table_.info(frame).link = 0;

@@ -61,7 +61,7 @@ bool FreeRuns::is_free_run(Mfn first, unsigned order) const {
     if (!table_->valid(first))
         return false;
     auto const flags = table_->info(first).flags.load(std::memory_order_relaxed);
-    return (flags & kFrameFreeRun) != 0 && (flags & kFrameOrderMask) == order;
+    return (flags & frame_free_run) != 0 && (flags & frame_order_mask) == order;
 }
 
 void FreeRuns::link(Mfn first, unsigned order, bool unscrubbed) {
@@ -69,7 +69,7 @@ void FreeRuns::link(Mfn first, unsigned order, bool unscrubbed) {
     auto& info = table_->info(first);
     auto const next = zone.first[order];
 
-    info.flags.store(static_cast<std::uint16_t>(kFrameFreeRun | order | (unscrubbed ? kFrameUnscrubbed : 0)),
+    info.flags.store(static_cast<std::uint16_t>(frame_free_run | order | (unscrubbed ? frame_unscrubbed : 0)),
                      std::memory_order_relaxed);
     info.link = next;
     info.gfn.store(0, std::memory_order_relaxed);
@@ -85,7 +85,7 @@ void FreeRuns::link(Mfn first, unsigned order, bool unscrubbed) {
 bool FreeRuns::unlink(Mfn first, unsigned order) {
     auto& zone = zones_[zone_of(first)];
     auto& info = table_->info(first);
-    bool const unscrubbed = info.has(kFrameUnscrubbed);
+    bool const unscrubbed = info.has(frame_unscrubbed);
     auto const next = info.link;
     auto const previous = info.gfn.load(std::memory_order_relaxed);
 

@@ -40,7 +40,7 @@ base::Result<FrameRef> GfnMap::get(Gfn gfn) {
     auto& table = allocator_.table();
     if (!translated()) {
         auto frame = TRY(table.take(Mfn{gfn.raw()}, owner_));
-        if (!frame.info().has(kFrameInGfnMap)) // given up, and kept alive by entries only
+        if (!frame.info().has(frame_in_gfn_map)) // given up, and kept alive by entries only
             return Err{Error::not_found};
         return frame;
     }
@@ -84,12 +84,12 @@ base::Status GfnMap::set(Gfn gfn, FrameRef frame) {
     Entry* const entry = translated() ? TRY(find_or_make(gfn)) : nullptr;
 
     // A frame has one number: who sets the flag may enter it.
-    if ((info.flags.fetch_or(kFrameInGfnMap, std::memory_order_acq_rel) & kFrameInGfnMap) != 0)
+    if ((info.flags.fetch_or(frame_in_gfn_map, std::memory_order_acq_rel) & frame_in_gfn_map) != 0)
         return Err{Error::exists};
     if (entry != nullptr) {
         std::uint64_t expected = 0;
         if (!entry->compare_exchange_strong(expected, kPresent | frame.mfn().raw(), std::memory_order_acq_rel)) {
-            info.flags.fetch_and(static_cast<std::uint16_t>(~kFrameInGfnMap), std::memory_order_acq_rel);
+            info.flags.fetch_and(static_cast<std::uint16_t>(~frame_in_gfn_map), std::memory_order_acq_rel);
             return Err{Error::exists};
         }
     }
@@ -127,15 +127,15 @@ base::Result<FrameRef> GfnMap::clear(Gfn gfn) {
         return Err{Error::not_found};
     auto frame = FrameRef::adopt(table, frame_in(was));
     frame.info().gfn.store(kNoGfn, std::memory_order_relaxed);
-    frame.info().flags.fetch_and(static_cast<std::uint16_t>(~kFrameInGfnMap), std::memory_order_acq_rel);
+    frame.info().flags.fetch_and(static_cast<std::uint16_t>(~frame_in_gfn_map), std::memory_order_acq_rel);
     return frame;
 }
 
 base::Result<FrameRef> GfnMap::clear_direct(Mfn mfn) {
     auto& table = allocator_.table();
     auto const held = TRY(table.take(mfn, owner_));
-    auto const flags = held.info().flags.fetch_and(static_cast<std::uint16_t>(~kFrameInGfnMap));
-    if ((flags & kFrameInGfnMap) == 0)
+    auto const flags = held.info().flags.fetch_and(static_cast<std::uint16_t>(~frame_in_gfn_map));
+    if ((flags & frame_in_gfn_map) == 0)
         return Err{Error::not_found};
     held.info().gfn.store(kNoGfn, std::memory_order_relaxed);
     return FrameRef::adopt(table, mfn); // the map's reference; ours goes at the end of the scope

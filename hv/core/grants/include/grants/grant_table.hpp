@@ -123,7 +123,8 @@ class GrantTable {
         [[nodiscard]] Uses& uses(Access access) { return access == Access::write ? writers : readers; }
     };
     static_assert(sizeof(Active) == 16);
-    static constexpr std::size_t kActivePages = kMaxFrames * kEntriesPerFrame * sizeof(Active) / base::kPageSize;
+    static constexpr std::size_t kActivePagesPerFrame = kEntriesPerFrame * sizeof(Active) / base::kPageSize;
+    static constexpr std::size_t kActivePages = kMaxFrames * kActivePagesPerFrame;
 
     [[nodiscard]] Status check(PinRequest const& request);
     void release_claim(base::GrantRef ref, Active const& active);

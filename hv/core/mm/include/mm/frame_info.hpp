@@ -29,12 +29,12 @@ inline constexpr std::uint32_t kNoGfn = ~std::uint32_t{0};
 
 /// Bits of FrameInfo::flags; the lowest five hold the order of a free run.
 enum FrameFlag : std::uint16_t {
-    kFrameOrderMask = 0x1f,
-    kFrameFreeRun = 0x20,     ///< the first frame of a run in the free lists
-    kFrameUnscrubbed = 0x40,  ///< of a free run: some bytes are not zero (memory as the firmware left it)
-    kFrameQuarantined = 0x80, ///< free, but some CPU's TLB may still know it (SP-2)
-    kFrameCounted = 0x100,    ///< counts against its owner's quota
-    kFrameInGfnMap = 0x200,   ///< the owner's gfn map holds one of the references
+    frame_order_mask = 0x1f,
+    frame_free_run = 0x20,    ///< the first frame of a run in the free lists
+    frame_unscrubbed = 0x40,  ///< of a free run: some bytes are not zero (memory as the firmware left it)
+    frame_quarantined = 0x80, ///< free, but some CPU's TLB may still know it (SP-2)
+    frame_counted = 0x100,    ///< counts against its owner's quota
+    frame_in_gfn_map = 0x200, ///< the owner's gfn map holds one of the references
 };
 
 struct FrameInfo {
@@ -50,7 +50,7 @@ struct FrameInfo {
 
     /// The hypervisor's own page, which its owner may map (shared info, grant frames): never granted, never pinned,
     /// never dirty (SP-25).
-    [[nodiscard]] bool special() const { return is_domain(owner_id()) && !has(kFrameCounted); }
+    [[nodiscard]] bool special() const { return is_domain(owner_id()) && !has(frame_counted); }
 };
 static_assert(sizeof(FrameInfo) == 32);
 

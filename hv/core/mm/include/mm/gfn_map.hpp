@@ -3,7 +3,7 @@
 ///   translated domain  a radix tree over 32-bit gfns: 512 entries a page, three levels under a root of 32 entries
 ///   direct domain      the identity, for the frames that it owns and has not given up
 ///
-/// An entry holds a reference to its frame (kFrameInGfnMap). What leaves the map is reachable no more by new
+/// An entry holds a reference to its frame (frame_in_gfn_map). What leaves the map is reachable no more by new
 /// entries, though those that exist keep it alive (SP-2). No lock is needed: entries change by atomic exchange, and
 /// get() proves after it took its reference that the entry still stood. Table pages live until destroy().
 #pragma once
