@@ -91,6 +91,9 @@ void start_cpus(Machine& machine) {
     if (online < count)
         console::error("CPU {} (APIC id {:#x}) does not start", online, x86::apic_id_of(base::CpuId{online}));
     console::info("{} CPUs online", online);
+    if (x86::walls_are_soft())
+        console::warning(
+            "this CPU reads ahead of its rights (no RDCL_NO): do not run guests here that you do not trust");
 }
 
 void release_cpus() { released.store(true, std::memory_order_release); }

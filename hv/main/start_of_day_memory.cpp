@@ -66,7 +66,16 @@ void map_directly(x86::PageTableBuilder& pattern, Machine const& machine) {
         map(image.read_only_start, image.read_only_end, x86::Rights::read);
         map(image.read_only_end, end, x86::Rights::write);
     });
-    map(address_of(trampoline), address_of(trampoline + 1), x86::Rights::write); // no longer called RAM
+    // What we need and the map does not call RAM: a page that it calls so in part, for instance.
+    auto const map_rest = [&](boot::FrameRange const& frames) {
+        for (base::Mfn frame = frames.first; frame < frames.end; ++frame)
+            if (!machine.memory_map.is_ram({frame, frame + 1}))
+                map(address_of(frame), address_of(frame + 1), x86::Rights::write);
+    };
+    map_rest({trampoline, trampoline + 1});
+    map_rest(machine.boot_information);
+    for (auto const& module : machine.info.modules)
+        map_rest(boot::frames_around(module.start, module.end));
 }
 
 void map_frame_table(x86::PageTableBuilder& pattern, Machine& machine) {
@@ -126,7 +135,6 @@ void build_translations(Machine& machine) {
     auto const large_frames = [&] { return take_frames(machine, kLargeFrames, base::Mfn{}); };
 
     x86::detect_features(allowed_features(machine.command_line.options));
-    x86::build_interrupt_table();
     x86::patch_entry_paths();
 
     x86::PageTableBuilder pattern{low_frame(), low_frame, x86::features().gigabyte_pages ? 3U : 2U};

@@ -24,10 +24,10 @@ bool write_msr(std::uint32_t msr, std::uint64_t value) {
     Machine& machine = Machine::current();
     machine.record({.kind = Event::Kind::write_msr, .slot = msr, .value = value});
     auto const found = machine.msrs.find(msr);
-    if (found == machine.msrs.end())
-        return false;
-    found->second = value;
-    return true;
+    bool const known = found != machine.msrs.end();
+    if (known)
+        found->second = value;
+    return known;
 }
 
 std::uint32_t port_in(std::uint16_t port, unsigned bytes) {

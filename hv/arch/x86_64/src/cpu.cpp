@@ -1,6 +1,8 @@
 /// A CPU made ours: control registers, descriptors, the doors for system calls.
 #include "x86/cpu.hpp"
 
+#include <memory>
+
 #include "x86/control.hpp"
 #include "x86/cpu_area.hpp"
 #include "x86/cpu_start.hpp"
@@ -9,6 +11,7 @@
 #include "x86/interrupts.hpp"
 #include "x86/msr.hpp"
 #include "x86/roots.hpp"
+#include "x86/sealed.hpp"
 
 extern "C" char const syscall_entry[], syscall32_entry[], sysenter_entry[];
 
@@ -25,6 +28,8 @@ std::uint64_t fixed_cr4() {
            (has.umip ? kCr4Umip : 0) | (has.pcid ? kCr4Pcide : 0);
 }
 
+SEALED std::uint64_t early_gdt[16] = {};
+
 /// LTR marks the TSS busy in the GDT, which is read-only in its window: once, it is loaded through the direct map.
 void load_descriptors() {
     auto const& frames = frames_of(arch::this_cpu());
@@ -34,6 +39,15 @@ void load_descriptors() {
     load_gdt({0xffff, reinterpret_cast<std::uint64_t>(&cpu_area.gdt)});
     load_kernel_segments();
     load_ldt(0);
+    load_interrupt_table();
+}
+
+/// Selectors are the same from the first moment on, so that a fault before the boot CPU has its area is told, too. (But
+/// there are no stacks of their own yet, nor is a TSS.)
+void load_early_descriptors() {
+    fill_gdt(early_gdt);
+    load_gdt({0xffff, reinterpret_cast<std::uint64_t>(early_gdt) - 14 * base::kPageSize});
+    load_kernel_segments();
     load_interrupt_table();
 }
 
@@ -49,6 +63,13 @@ void open_system_call_doors() {
 }
 
 } // namespace
+
+void begin_boot_cpu() {
+    std::construct_at(reinterpret_cast<EntryData*>(&cpu_area.entry));
+    std::construct_at(reinterpret_cast<CpuData*>(&cpu_area.data));
+    build_interrupt_table();
+    load_early_descriptors();
+}
 
 void initialise_this_cpu() {
     wrmsr(Msr::efer, rdmsr(Msr::efer) | kEferSyscall | kEferNx);

@@ -38,18 +38,6 @@ void fill_tss(Tss& tss) {
     set(Ist::debug, top_of(cpu_area.debug_stack));
 }
 
-void fill_gdt(std::uint64_t* entries) {
-    auto const tss =
-        system_descriptor(SystemSegment::tss, reinterpret_cast<std::uint64_t>(&cpu_area.entry.tss), sizeof(Tss) - 1);
-    entries[gdt_slot(SELECTOR_KERNEL_CS)] = kKernelCode;
-    entries[gdt_slot(SELECTOR_KERNEL_DS)] = kKernelData;
-    entries[gdt_slot(SELECTOR_RING3_CS32)] = kRing3Code32;
-    entries[gdt_slot(SELECTOR_RING3_DS)] = kRing3Data;
-    entries[gdt_slot(SELECTOR_RING3_CS64)] = kRing3Code64;
-    entries[gdt_slot(SELECTOR_TSS)] = tss[0];
-    entries[gdt_slot(SELECTOR_TSS) + 1] = tss[1];
-}
-
 /// The slot of the image for this CPU alone: the image's tables, which all share, and the area's.
 std::uint64_t make_own_slot(base::Mfn area_table, TableSource take_frame) {
     base::Mfn const directory = take_frame();
@@ -61,6 +49,18 @@ std::uint64_t make_own_slot(base::Mfn area_table, TableSource take_frame) {
 }
 
 } // namespace
+
+void fill_gdt(std::uint64_t* entries) {
+    auto const tss =
+        system_descriptor(SystemSegment::tss, reinterpret_cast<std::uint64_t>(&cpu_area.entry.tss), sizeof(Tss) - 1);
+    entries[gdt_slot(SELECTOR_KERNEL_CS)] = kKernelCode;
+    entries[gdt_slot(SELECTOR_KERNEL_DS)] = kKernelData;
+    entries[gdt_slot(SELECTOR_RING3_CS32)] = kRing3Code32;
+    entries[gdt_slot(SELECTOR_RING3_DS)] = kRing3Data;
+    entries[gdt_slot(SELECTOR_RING3_CS64)] = kRing3Code64;
+    entries[gdt_slot(SELECTOR_TSS)] = tss[0];
+    entries[gdt_slot(SELECTOR_TSS) + 1] = tss[1];
+}
 
 CpuFrames& frames_of(base::CpuId cpu) {
     ASSERT(cpu.raw() < base::kMaxCpus);
@@ -108,11 +108,6 @@ void prepare_cpu(base::CpuId cpu, std::uint32_t apic_id, TableSource take_frame)
 
 std::uint32_t apic_id_of(base::CpuId cpu) {
     return arch::frame_as<EntryData const>(frames_of(cpu).entry_data)->apic_id;
-}
-
-void begin_boot_cpu() {
-    std::construct_at(reinterpret_cast<EntryData*>(&cpu_area.entry));
-    std::construct_at(reinterpret_cast<CpuData*>(&cpu_area.data));
 }
 
 arch::Registers* guest_frame() { return cpu_area.frame(); }

@@ -1,6 +1,7 @@
 #include "x86/features.hpp"
 
 #include "x86/cpuid.hpp"
+#include "x86/msr.hpp"
 #include "x86/sealed.hpp"
 
 namespace x86 {
@@ -40,5 +41,12 @@ void detect_features(Features const& allowed) {
 }
 
 Features const& features() { return found; }
+
+bool walls_are_soft() {
+    constexpr std::uint32_t kArchCapabilities = 0x10a; // bit 0: RDCL_NO
+    bool const intel = cpuid(0).ebx == 0x756e'6547;    // "Genu"
+    bool const told = bit(leaf(7).edx, 29);
+    return intel && !(told && (rdmsr_safe(kArchCapabilities).value_or(0) & 1) != 0);
+}
 
 } // namespace x86

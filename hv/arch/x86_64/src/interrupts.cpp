@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "arch/cpu.hpp"
 #include "arch/upcalls.hpp"
 #include "base/assert.hpp"
 #include "x86/address_map.hpp"
@@ -101,7 +102,8 @@ void patch_entry_paths() {
 
 void stop_other_cpus() {
     stopping.store(true, std::memory_order_seq_cst);
-    send_nmi_to_others();
+    if (arch::online_cpus() > 1)
+        send_nmi_to_others();
 }
 
 } // namespace x86

@@ -6,6 +6,7 @@
 #include "x86/control.hpp"
 #include "x86/descriptors.hpp"
 #include "x86/port.hpp"
+#include "x86/serial.hpp"
 
 namespace x86 {
 
@@ -37,6 +38,7 @@ void set_power_registers(PowerRegisters const& told, std::optional<std::uint16_t
 }
 
 void end_test_machine(Verdict verdict) {
+    drain_serial();
     if (test_port)
         out8(*test_port, static_cast<std::uint8_t>(verdict));
 }

@@ -22,6 +22,7 @@ enum Uart : std::uint16_t {
 constexpr std::uint8_t kDivisorAccess = 0x80;
 constexpr std::uint8_t kReceived = 1U << 0;
 constexpr std::uint8_t kRoomToSend = 1U << 5; ///< the whole FIFO is empty
+constexpr std::uint8_t kAllSent = 1U << 6;
 constexpr unsigned kFifoBytes = 16;
 constexpr std::uint32_t kPatience = 1'000'000; ///< polls, then the byte is dropped: a dead line must not hang us
 
@@ -75,6 +76,11 @@ bool open_serial(SerialLine const& line) {
     write(fifo, 0x07);  // on, and emptied
     write(modem, 0x0b); // DTR, RTS, and the gate of the interrupt line
     return true;
+}
+
+void drain_serial() {
+    for (std::uint32_t i = 0; port != 0 && i < kPatience && (read(line_status) & kAllSent) == 0; ++i)
+        pause();
 }
 
 void close_serial() { port = 0; }

@@ -78,6 +78,9 @@ static_assert(offsetof(CpuArea, gdt) == 32 * base::kPageSize && offsetof(CpuArea
 static_assert(offsetof(arch::Registers, r11) == FRAME_R11 && offsetof(arch::Registers, rcx) == FRAME_RCX);
 static_assert(offsetof(arch::Registers, rip) == FRAME_RIP && sizeof(arch::Registers) == FRAME_SIZE);
 
+/// Our segments, and the task state segment of a CPU's area, into the page at @p entries.
+void fill_gdt(std::uint64_t* entries);
+
 /// This CPU's. The linker script says where.
 extern "C" CpuArea cpu_area;
 

@@ -11,7 +11,7 @@
 
 namespace x86 {
 
-/// The very first thing: makes arch::this_cpu() and locks work. The boot CPU is CPU 0.
+/// The very first thing: makes arch::this_cpu() and locks work, and faults be told. The boot CPU is CPU 0.
 void begin_boot_cpu();
 
 /// Makes the area and the roots of @p cpu, which does not run yet. The pattern must be sealed.

@@ -26,4 +26,7 @@ void detect_features(Features const& allowed);
 
 Features const& features();
 
+/// True if ring 3 may read supervisor-only memory by speculation (Meltdown): the walls of our roots are soft (SP-30).
+bool walls_are_soft();
+
 } // namespace x86

@@ -17,6 +17,8 @@ struct SerialLine {
 bool open_serial(SerialLine const& line);
 /// No console at all: arch::console_write() goes nowhere.
 void close_serial();
+/// Waits until all that was written is on the line. Before the machine is switched off.
+void drain_serial();
 /// Lets the UART interrupt when it has received something.
 void enable_serial_interrupt();
 
