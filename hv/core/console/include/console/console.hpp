@@ -1,14 +1,16 @@
 /// The console: one stream of lines out of many mouths, to the serial line and into the history.
 ///
 ///     (TERN) [    1.204117] cpu c1: online          the hypervisor
-///     (d1) Linux version 6.1.0 ...                  an unprivileged domain: its lines, printable characters only
+///     (d1) [    2.560031] Linux version 6.1.0         an unprivileged domain: its lines, printable characters only
 ///     anything at all                               dom0: its bytes as they come, since a terminal is behind them
 ///
 /// A line is written under one lock, in one piece: lines of several CPUs never mix, and the hypervisor's begin at the
 /// left margin even if dom0 is in the middle of one.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -32,8 +34,8 @@ class Console {
     /// @p history must outlive the console.
     constexpr Console(Write write, History& history) : write_{write}, history_{history} {}
 
-    /// From now on lines carry the time. Before the other CPUs start.
-    void set_clock(Clock clock) { clock_ = clock; }
+    // Both before the other CPUs start.
+    void set_clock(Clock clock) { clock_ = clock; } ///< from now on lines carry the time
     void set_thresholds(Thresholds host, Thresholds guest);
 
     /// What the hypervisor has to say.
@@ -42,7 +44,7 @@ class Console {
             return;
         Text<kLongestLine> line;
         format(line, form, args...);
-        write_line(level, host_, host_limit_, line);
+        write_line(level, host_, host_limit_, "TERN", line.view(), line.cut());
     }
     /// The same about something that a guest did, and could do again and again.
     template <typename... Args> void print_guest(Level level, Format<Args...> form, Args const&... args) {
@@ -50,19 +52,19 @@ class Console {
             return;
         Text<kLongestLine> line;
         format(line, form, args...);
-        write_line(level, guest_, guest_limit_, line);
+        write_line(level, guest_, guest_limit_, "TERN", line.view(), line.cut());
     }
     /// Whatever the thresholds: answers to the operator (dumps), and panics.
     template <typename... Args> void always(Format<Args...> form, Args const&... args) {
         Text<kLongestLine> line;
         format(line, form, args...);
-        write_line(line);
+        write_line("TERN", line.view(), line.cut());
     }
 
     /// CONSOLEIO_write of dom0.
     void write_dom0(std::span<char const> bytes);
-    /// CONSOLEIO_write of another domain: its lines, of what level Level::debug of guests has it. @p line is the
-    /// domain's own, and the caller's to guard.
+    /// CONSOLEIO_write of another domain: line by line, at the level of a guest's warnings: at a limited rate unless
+    /// guest_loglvl= says otherwise. @p line is the domain's own, and the caller's to guard.
     void write_guest(base::DomId domain, GuestLine& line, std::span<char const> bytes);
 
     [[nodiscard]] History::Read read_history(std::optional<std::uint64_t> from, std::span<char> to);
@@ -78,11 +80,12 @@ class Console {
     static constexpr UpTo shown(Thresholds const& thresholds) {
         return thresholds.always < thresholds.limited ? thresholds.limited : thresholds.always;
     }
-    void write_line(Level level, Thresholds const& thresholds, RateLimit& limit, Text<kLongestLine> const& line);
-    void write_line(Text<kLongestLine> const& line);
-    void put_line(std::string_view line, bool cut); // with the lock held
-    void put(std::string_view text);                // with the lock held
-    void put_prefix();                              // with the lock held
+    void write_line(Level level, Thresholds const& thresholds, RateLimit& limit, std::string_view speaker,
+                    std::string_view line, bool cut);
+    void write_line(std::string_view speaker, std::string_view line, bool cut);
+    // With the lock held:
+    void put_line(std::string_view speaker, std::string_view line, bool cut);
+    void put(std::string_view text);
 
     Write write_;
     History& history_;

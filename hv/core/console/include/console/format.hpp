@@ -4,7 +4,7 @@
 ///
 /// The format is checked when it is compiled: as many fields as arguments, and fields of the form
 ///
-///     {[:[#][0][width][x]]}     # writes 0x before it, 0 pads with zeros, x is for hexadecimal
+///     {[:[#][0][width][x]]}     # writes 0x before it, 0 pads with zeros, x is for hexadecimal; width counts all
 ///
 /// Numbers are padded on the left, text on the right. Frames, addresses and ids print what they are:
 ///
@@ -24,6 +24,7 @@
 #include "base/frame.hpp"
 #include "base/function_ref.hpp"
 #include "base/number.hpp"
+#include "console/text.hpp"
 
 namespace console {
 
@@ -41,7 +42,7 @@ struct Argument {
 };
 
 constexpr Argument argument(std::string_view text) { return {.kind = Argument::Kind::text, .text = text}; }
-constexpr Argument argument(char const* text) { return argument(std::string_view{text}); }
+constexpr Argument argument(char const* text) { return argument(view_of(text)); }
 constexpr Argument argument(char c) {
     return {.kind = Argument::Kind::character, .number = static_cast<unsigned char>(c)};
 }

@@ -1,4 +1,4 @@
-/// A short text in place: it never grows beyond its capacity, and says when something was cut off.
+/// Text without a runtime.
 #pragma once
 
 #include <array>
@@ -7,6 +7,31 @@
 
 namespace console {
 
+// std::string_view's find, substr and construction from a pointer want memchr, exceptions and strlen, which bare metal
+// has not.
+
+/// Where the first @p wanted is in @p text; its size if there is none.
+constexpr std::size_t find(std::string_view text, char wanted) {
+    std::size_t at = 0;
+    while (at < text.size() && text[at] != wanted)
+        ++at;
+    return at;
+}
+
+/// The characters of @p text from @p first up to @p end, both within it.
+constexpr std::string_view part(std::string_view text, std::size_t first, std::size_t end) {
+    return {text.data() + first, end - first};
+}
+
+/// A text that ends in NUL.
+constexpr std::string_view view_of(char const* text) {
+    std::size_t size = 0;
+    while (text[size] != 0)
+        ++size;
+    return {text, size};
+}
+
+/// A short text in place: it never grows beyond its capacity, and says when something was cut off.
 template <std::size_t Capacity> class Text {
   public:
     void put(std::string_view text) {
