@@ -33,6 +33,14 @@ std::size_t strlen(char const* text) {
     return length;
 }
 
+void const* memchr(void const* text, int wanted, std::size_t size) {
+    auto const* const bytes = static_cast<unsigned char const*>(text);
+    for (std::size_t i = 0; i < size; ++i)
+        if (bytes[i] == static_cast<unsigned char>(wanted))
+            return bytes + i;
+    return nullptr;
+}
+
 int memcmp(void const* a, void const* b, std::size_t size) {
     auto const* const left = static_cast<unsigned char const*>(a);
     auto const* const right = static_cast<unsigned char const*>(b);

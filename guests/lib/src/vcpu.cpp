@@ -79,4 +79,21 @@ void wait_for(unsigned id) {
         sched_op(SCHEDOP_yield);
 }
 
+bool shares_cpu() { return vcpus() > 1 && command_line().find("shares-cpu") != std::string_view::npos; }
+
+OtherVcpuBusy::OtherVcpuBusy() {
+    start_on(
+        1,
+        [](void* what) {
+            while (*static_cast<bool volatile*>(what))
+                sched_op(SCHEDOP_yield);
+        },
+        const_cast<bool*>(&wanted_));
+}
+
+OtherVcpuBusy::~OtherVcpuBusy() {
+    wanted_ = false;
+    wait_for(1);
+}
+
 } // namespace lib

@@ -108,7 +108,7 @@ inline std::int64_t callback_op(unsigned command, void const* argument) {
 inline std::int64_t event_channel_op(unsigned command, void* argument) {
     return hypercall(__HYPERVISOR_event_channel_op, command, argument);
 }
-inline std::int64_t physdev_op(unsigned command, void* argument) {
+inline std::int64_t physdev(unsigned command, void* argument) {
     return hypercall(__HYPERVISOR_physdev_op, command, argument);
 }
 

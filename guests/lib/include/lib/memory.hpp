@@ -110,6 +110,9 @@ struct Window {
 /// Below root slot @p slot: user half (0..255) or kernel half (272..510).
 Window make_window(unsigned slot);
 
+/// Reads @p what, for the read's sake.
+template <typename T> void touch(T const volatile& what) { [[maybe_unused]] T const seen = what; }
+
 // --- the hypercalls, one operation at a time --------------------------------------------------------------------------
 
 /// mmu_update: @p address may carry a command in its low bits (MMU_NORMAL_PT_UPDATE is 0).

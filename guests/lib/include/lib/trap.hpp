@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "lib/hypercall.hpp"
 #include "lib/vcpu.hpp"
@@ -30,6 +29,7 @@ enum Vector : std::uint64_t {
     kSystemCall = 258,
     kSystemCall32 = 259,
     kSysenter = 260,
+    kNoTrap = 999,
 };
 
 /// Bits of a page fault's error code.
@@ -92,18 +92,18 @@ bool catch_trap(void (*code)(void*), void* argument, Caught& caught);
 bool catch_user_trap(void (*code)(void*), void* argument, std::uint64_t rflags, Caught& caught);
 } // namespace detail
 
-/// Runs @p code; if it traps, it is left there, and the trap is the answer.
-template <typename Code> [[nodiscard]] std::optional<Caught> trap_of(Code const& code) {
+/// Runs @p code; if it traps, it is left there, and the trap is the answer. Otherwise its vector is kNoTrap.
+template <typename Code> Caught trap_of(Code const& code) {
     Caught caught;
     auto* const what = const_cast<void*>(static_cast<void const*>(&code));
-    if (detail::catch_trap([](void* which) { (*static_cast<Code const*>(which))(); }, what, caught))
-        return caught;
-    return std::nullopt;
+    if (!detail::catch_trap([](void* which) { (*static_cast<Code const*>(which))(); }, what, caught))
+        caught.vector = kNoTrap;
+    return caught;
 }
 
 /// Runs @p code in user mode, on a stack of its own, until its first trap: its SYSCALL at its end, if none earlier.
 /// Needs use_user_mode().
-template <typename Code> [[nodiscard]] Caught user_trap_of(Code const& code, std::uint64_t rflags = kInterruptFlag) {
+template <typename Code> Caught user_trap_of(Code const& code, std::uint64_t rflags = kInterruptFlag) {
     Caught caught;
     auto* const what = const_cast<void*>(static_cast<void const*>(&code));
     detail::catch_user_trap([](void* which) { (*static_cast<Code const*>(which))(); }, what, rflags, caught);

@@ -63,4 +63,19 @@ template <typename Work> void run_on(unsigned id, Work work) {
     wait_for(id);
 }
 
+/// Whether the command line says "shares-cpu": the machine has one CPU for this domain's vCPUs, so that they take turns.
+bool shares_cpu();
+
+/// While it lives, vCPU 1 wants to run all the time.
+class OtherVcpuBusy {
+  public:
+    OtherVcpuBusy();
+    ~OtherVcpuBusy();
+    OtherVcpuBusy(OtherVcpuBusy const&) = delete;
+    OtherVcpuBusy& operator=(OtherVcpuBusy const&) = delete;
+
+  private:
+    bool volatile wanted_ = true;
+};
+
 } // namespace lib
