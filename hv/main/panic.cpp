@@ -12,7 +12,6 @@
 namespace {
 
 void (*hook)() = nullptr;
-bool reboot_at_end = true;
 
 std::atomic<bool> panicking{false};
 std::atomic<std::uint32_t> panicking_cpu{0};
@@ -28,14 +27,6 @@ void print_registers(arch::Registers const& at) {
     console::always("  rsi {:016x} rdi {:016x} rbp {:016x} r8  {:016x}", at.rsi, at.rdi, at.rbp, at.r8);
     console::always("  r9  {:016x} r10 {:016x} r11 {:016x} r12 {:016x}", at.r9, at.r10, at.r11, at.r12);
     console::always("  r13 {:016x} r14 {:016x} r15 {:016x}", at.r13, at.r14, at.r15);
-}
-
-[[noreturn]] void end() {
-    x86::end_test_machine(x86::Verdict::panic);
-    if (reboot_at_end)
-        x86::reset_machine();
-    console::always("halted (noreboot)");
-    x86::stop();
 }
 
 } // namespace
@@ -60,6 +51,8 @@ void panic(std::string_view what, arch::Registers const* frame) {
         print_backtrace(frame);
     } else {
         console::always("another panic while at it: {}", what);
+        if (frame != nullptr)
+            console::always("  rip {:016x} {}", frame->rip, symbol_at(frame->rip));
     }
     if (from < Stage::asked_hook) {
         stage = Stage::asked_hook;
@@ -67,11 +60,10 @@ void panic(std::string_view what, arch::Registers const* frame) {
             hook();
     }
     stage = Stage::done;
-    end();
+    x86::finish(x86::Verdict::panic);
 }
 
 void set_panic_hook(void (*say)()) { hook = say; }
-void set_reboot_on_panic(bool reboot) { reboot_at_end = reboot; }
 
 namespace x86 {
 

@@ -86,8 +86,7 @@ void apply_options(Machine& machine) {
     open_console(options);
     console::the_console.set_thresholds({up_to(options.log), up_to(options.log)},
                                         {up_to(options.guest_log), up_to(options.guest_log)});
-    x86::set_power_registers({}, options.debug_exit);
-    set_reboot_on_panic(options.reboot);
+    x86::set_power_policy({.debug_exit = options.debug_exit, .restart = options.reboot});
 
     console::always("Tern {}, started by {}", kVersion, machine.info.loader);
     console::info("command line: {}", machine.info.command_line);
@@ -118,7 +117,7 @@ void read_firmware_tables(Machine& machine) {
         console::warning("ACPI table {}: {}", std::string_view{complaint.table.data(), complaint.table.size()},
                          complaint.reason);
     if (acpi.fadt)
-        x86::set_power_registers(power_registers(*acpi.fadt), machine.command_line.options.debug_exit);
+        x86::set_power_registers(power_registers(*acpi.fadt));
     console::info("ACPI: {} CPUs ({} more disabled), {} I/O APICs{}", acpi.madt.cpus.size(), acpi.madt.disabled_cpus,
                   acpi.madt.io_apics.size(), acpi.hpet ? ", HPET" : "");
 }

@@ -36,5 +36,6 @@ std::uint64_t wall_clock_seconds() { return Machine::current().wall_clock_second
 
 void power_off() { throw arch_fake::PoweredOff{}; }
 void reboot() { throw arch_fake::Rebooted{}; }
+void dom0_crashed() { throw arch_fake::Dom0Crashed{}; }
 
 } // namespace arch

@@ -100,6 +100,7 @@ TEST(FakeMachine, EndsByAnException) {
     Machine machine;
     EXPECT_THROW(arch::power_off(), arch_fake::PoweredOff);
     EXPECT_THROW(arch::reboot(), arch_fake::Rebooted);
+    EXPECT_THROW(arch::dom0_crashed(), arch_fake::Dom0Crashed);
 }
 
 } // namespace

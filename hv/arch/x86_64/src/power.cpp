@@ -13,9 +13,10 @@ namespace x86 {
 namespace {
 
 PowerRegisters registers;
-std::optional<std::uint16_t> test_port;
+PowerPolicy policy;
 
 constexpr std::uint16_t kKeyboardCommand = 0x64;
+constexpr std::uint8_t kPulseReset = 0xfe; ///< the reset line is bit 0
 constexpr std::uint32_t kPatience = 1'000'000;
 
 void wait_a_little() {
@@ -30,29 +31,36 @@ void wait_a_little() {
         asm volatile("int3");
 }
 
-} // namespace
-
-void set_power_registers(PowerRegisters const& told, std::optional<std::uint16_t> debug_exit) {
-    registers = told;
-    test_port = debug_exit;
-}
-
 void end_test_machine(Verdict verdict) {
     drain_serial();
-    if (test_port)
-        out8(*test_port, static_cast<std::uint8_t>(verdict));
+    if (policy.debug_exit)
+        out8(*policy.debug_exit, static_cast<std::uint8_t>(verdict));
 }
 
-void reset_machine() {
+/// By whatever works.
+[[noreturn]] void restart() {
     if (registers.reset_port != 0) {
         out8(registers.reset_port, registers.reset_value);
         wait_a_little();
     }
-    if (registers.keyboard_controller) {
-        out8(kKeyboardCommand, 0xfe); // pulse the reset line
-        wait_a_little();
-    }
+    out8(kKeyboardCommand, kPulseReset);
+    wait_a_little();
     triple_fault();
+}
+
+void say(std::string_view text) { arch::console_write(text); }
+
+} // namespace
+
+void set_power_registers(PowerRegisters const& told) { registers = told; }
+void set_power_policy(PowerPolicy const& wanted) { policy = wanted; }
+
+void finish(Verdict verdict) {
+    end_test_machine(verdict);
+    if (policy.restart)
+        restart();
+    say("Halted (noreboot).\r\n");
+    stop();
 }
 
 } // namespace x86
@@ -72,14 +80,11 @@ void power_off() {
             out16(registers.pm1b_control, kSleepEnable);
         wait_a_little();
     }
-    constexpr std::string_view kStillOn = "The machine can be switched off now.\r\n";
-    console_write(kStillOn);
+    say("The machine can be switched off now.\r\n");
     stop();
 }
 
-void reboot() {
-    end_test_machine(Verdict::reboot);
-    reset_machine();
-}
+void reboot() { finish(Verdict::reboot); }
+void dom0_crashed() { finish(Verdict::fail); }
 
 } // namespace arch

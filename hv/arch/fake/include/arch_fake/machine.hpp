@@ -29,9 +29,10 @@ struct Config {
     std::uint32_t cpus = 4;
 };
 
-/// Thrown by arch::power_off() and arch::reboot().
+/// Thrown by arch::power_off(), arch::reboot() and arch::dom0_crashed().
 struct PoweredOff {};
 struct Rebooted {};
+struct Dom0Crashed {};
 
 class Machine {
   public:

@@ -12,19 +12,22 @@ struct PowerRegisters {
     std::uint16_t pm1b_control = 0;
     std::uint16_t reset_port = 0; ///< I/O port of the reset register
     std::uint8_t reset_value = 0;
-    bool keyboard_controller = true;
 };
 
 /// What a machine under test says with its last breath: QEMU's isa-debug-exit makes (value << 1 | 1) of it.
 enum class Verdict : std::uint8_t { pass = 0x10, fail = 0x11, panic = 0x12, reboot = 0x13 };
 
-/// Start of day. @p debug_exit: the port, if the machine is a test machine.
-void set_power_registers(PowerRegisters const& registers, std::optional<std::uint16_t> debug_exit);
+/// What the operator wants of it.
+struct PowerPolicy {
+    std::optional<std::uint16_t> debug_exit; ///< the port, if this is a test machine
+    bool restart = true;                     ///< false: halt instead (`noreboot`)
+};
 
-/// Ends a test machine; returns where there is none.
-void end_test_machine(Verdict verdict);
+// Start of day.
+void set_power_registers(PowerRegisters const& registers);
+void set_power_policy(PowerPolicy const& policy);
 
-/// After a panic, and for arch::reboot(): by whatever works.
-[[noreturn]] void reset_machine();
+/// Ends a test machine with @p verdict; restarts any other, or halts it.
+[[noreturn]] void finish(Verdict verdict);
 
 } // namespace x86
