@@ -59,7 +59,7 @@ def stale(folder):
 def run(command, log, counter, what):
     if run_logged(command, log, counter) != 0:
         text = log.read_text()
-        errors = [line for line in text.splitlines() if re.search(r"\berror\b|^FAILED|undefined reference", line, re.I)]
+        errors = re.findall(r"^.*(?:error:|undefined reference|CMake Error).*$", text, re.M)
         say(f"{what} failed; the end of {log.relative_to(paths.ROOT)}:\n{tail(text)}")
         raise Failure(f"{what} failed" + (f": {errors[0].strip()}" if errors else ""))
 
