@@ -14,10 +14,13 @@ base::Bytes bytes_of(boot::Module const& module) {
 
 /// GRUB puts the file's name before its arguments; some say it is the first word.
 std::string_view arguments_of(std::string_view command_line) {
-    auto const blank = command_line.find(' ');
     if (command_line.empty() || command_line.front() != '/')
         return command_line;
-    return blank == std::string_view::npos ? std::string_view{} : command_line.substr(blank + 1);
+    while (!command_line.empty() && command_line.front() != ' ')
+        command_line.remove_prefix(1);
+    while (!command_line.empty() && command_line.front() == ' ')
+        command_line.remove_prefix(1);
+    return command_line;
 }
 
 /// What the modules lay in is memory like any other, now that domain 0 has been made out of them.

@@ -200,9 +200,110 @@ template <Host H> class Paging {
     [[nodiscard]] Counters const& counters() const { return counters_; }
 
   private:
+    using Mfn = base::Mfn;
+    using Gfn = base::Gfn;
+
+    /// How far down a table is built: with all below it, or itself alone, its children coming by their own faults.
+    enum class Depth : bool { itself, whole };
+    /// Whether an operation did what takes time, so that yielding cannot stop progress.
+    enum class Work : bool { none, some };
+
+    /// A slot that a walk ended at: of an L1 shadow, or above it where an entry is empty.
+    struct Location {
+        Mfn shadow;
+        unsigned level = 4;
+        unsigned index = 0;
+        bool writable = true; ///< as far as the entries above say
+        bool executable = true;
+    };
+    /// An L1 of the domain, locked, and one of its entries.
+    struct LockedEntry {
+        Mfn table;
+        unsigned index = 0;
+    };
+    /// A change of an entry: what the guest wants there.
+    struct Change {
+        GuestEntry value;
+        UpdateMode mode = UpdateMode::normal;
+        Source source{};
+    };
+    /// What the tables say to an access.
+    enum class Verdict : std::uint8_t { allowed, not_present, forbidden, store_to_table };
+    struct Judged {
+        Verdict verdict;
+        Location at;
+        ShadowEntry leaf;
+    };
+
+    // entries.hpp: the doors to the slots of shadows (SP-5)
+    ShadowEntry set_leaf(Mfn shadow, unsigned index, ShadowEntry fresh);
+    ShadowEntry set_upper(Mfn shadow, unsigned level, unsigned index, ShadowEntry fresh);
+    void give_back_leaf(ShadowEntry old);
+    void give_back_upper(ShadowEntry old, unsigned level);
+    Mfn child_of(ShadowEntry entry);
+    ShadowEntry hook(unsigned level, Mfn child, GuestEntry entry);
+    base::Result<ShadowEntry> translate_leaf(GuestEntry& entry, Source source);
+    base::Result<Target> translate_table(Gfn gfn);
+
+    // build.hpp
+    base::Result<Work> use_table(Target const& target, unsigned level, Depth depth);
+    base::Result<Mfn> use_child(GuestEntry entry, unsigned level, Depth depth, Work& work);
+    base::Status build(Mfn table, unsigned level);
+    base::Status fill_slot(Mfn table, Mfn shadow, unsigned level, unsigned index, Depth depth, Work& work);
+    base::Status materialize(Mfn table, unsigned level);
+    void abandon(Mfn table);
+    void retire_writers(FrameState& frame);
+
+    // leave.hpp
+    void detach(Mfn table);
+    void put_table(Mfn table, unsigned level);
+    base::Status leave(Mfn table, unsigned level, Unpin unpin);
+    void tear(Mfn shadow);
+    base::Status drain();
+
+    // update.hpp
+    base::Status change(Mfn table, unsigned level, unsigned index, Change const& wanted, bool& narrowed);
+    base::Status change_leaf(Mfn table, unsigned index, Change const& wanted, bool& narrowed);
+    base::Status change_upper(Mfn table, unsigned level, unsigned index, Change const& wanted);
+    base::Status write_word(Mfn frame, unsigned index, Change const& wanted);
+    void store(Mfn table, unsigned index, GuestEntry value);
+
+    // walk.hpp
+    base::Result<Location> descend(Root const& root, base::Vaddr address);
+    base::Status mend_upper(Location const& at);
+    base::Result<LockedEntry> lock_entry(Root const& root, base::Vaddr address);
+
+    // fault.hpp
+    base::Result<Judged> judge(Root const& root, base::Vaddr address, Access access);
+    void mend_leaf(Location const& at, Access access);
+    bool guest_says_present(Location const& at, bool& changed);
+
+    // grant.hpp
+    base::Result<LockedEntry> lock_place(EntryPlace const& place);
+
+    ShadowPage page(Mfn shadow) { return ShadowPage{host_.frame(shadow)}; }
+    ShadowSlot slot(Mfn shadow, unsigned index) { return ShadowSlot{host_.table(shadow), index}; }
+    GuestSlot guest_slot(Mfn table, unsigned index) { return GuestSlot{host_.table(table), index}; }
+    base::Err<base::Error> refuse(Refusal why, Gfn gfn) {
+        Counters::bump(counters_.refusals);
+        host_.refused(why, gfn);
+        return base::Err{base::Error::invalid};
+    }
+
     H& host_;
     RemainsList remains_;
     Counters counters_;
 };
 
 } // namespace shadow_pt
+
+#include "shadow_pt/build.hpp"
+#include "shadow_pt/check.hpp"
+#include "shadow_pt/entries.hpp"
+#include "shadow_pt/fault.hpp"
+#include "shadow_pt/frames.hpp"
+#include "shadow_pt/grant.hpp"
+#include "shadow_pt/leave.hpp"
+#include "shadow_pt/pin.hpp"
+#include "shadow_pt/update.hpp"
+#include "shadow_pt/walk.hpp"

@@ -79,7 +79,10 @@ Result<Gfn> add_extent(Domain& domain, Pfn pfn, unsigned order, unsigned address
     auto request = mm::Request::ram(domain.id, order);
     request.address_bits = limit_bits(address_bits);
     auto& allocator = domain.system.allocator;
-    Mfn const first = TRY(allocator.allocate(request));
+    auto const run = allocator.allocate(request);
+    if (!run) // `again`: enough is free as soon as other CPUs have flushed
+        return Err{run.error() == Error::again ? Error::preempted : run.error()};
+    Mfn const first = run.value();
     std::uint64_t const count = std::uint64_t{1} << order;
     for (std::uint64_t i = 0; i < count; ++i) {
         Status const status = insert(domain, FrameRef::adopt(allocator.table(), first + i), pfn + i);

@@ -28,7 +28,12 @@ class OwnFrames {
   public:
     explicit OwnFrames(Domain& domain) : domain_{domain} {}
 
-    base::Result<Mfn> take(Gfn gfn) { return TRY(domain_.gfns.get(gfn)).release(); }
+    base::Result<Mfn> take(Gfn gfn) {
+        auto frame = TRY(domain_.gfns.get(gfn));
+        if (frame.info().special()) // shared_info, grant frames: never granted (SP-25)
+            return Err{Error::invalid};
+        return frame.release();
+    }
     void drop(Mfn frame) { domain_.system.frames.drop_reference(frame); }
     base::Status make_writable(Mfn frame) { return domain_.host.frame(frame).get_writable(); }
     void drop_writable(Mfn frame) { domain_.host.frame(frame).put_writable(); }

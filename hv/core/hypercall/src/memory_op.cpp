@@ -36,13 +36,14 @@ base::Result<Domain*> subject(Call& call, domid_t id) {
 template <typename Step> Answer for_each_extent(Call& call, std::uint64_t count, Step&& step) {
     std::uint64_t const start = call.args[0] >> kCommandBits;
     for (std::uint64_t i = start; i < count; ++i) {
-        if (i != start && domain::should_yield(call.vcpu)) {
-            call.args[0] = (call.args[0] & kCommandMask) | i << kCommandBits;
-            return Err{Error::preempted};
-        }
-        base::Status const status = step(i);
-        if (!status)
+        bool const late = i != start && domain::should_yield(call.vcpu);
+        base::Status const status = late ? base::Status{Err{Error::preempted}} : step(i);
+        if (status)
+            continue;
+        if (status.error() != Error::preempted)
             return static_cast<std::int64_t>(i);
+        call.args[0] = (call.args[0] & kCommandMask) | i << kCommandBits;
+        return Err{Error::preempted};
     }
     return static_cast<std::int64_t>(count);
 }

@@ -1,0 +1,100 @@
+/// The doors to the entries of shadows (SP-5): what an exchange of an entry brings with it, whoever makes it.
+#pragma once
+
+#include "shadow_pt/paging.hpp"
+
+namespace shadow_pt {
+
+/// Puts @p fresh into a slot of an L1 shadow; answers what was there, whose frame the caller gives back or keeps.
+///
+/// The one door for leaves. The exchange is atomic against the D that a processor sets. A D that goes is in the log
+/// before the table's lock is dropped; a mapping that goes, or gets narrower, is stamped before what it held is given
+/// back, so that whoever finds the frame unused also finds the stamp (SP-2, SP-6).
+template <Host H> ShadowEntry Paging<H>::set_leaf(Mfn shadow, unsigned index, ShadowEntry fresh) {
+    auto const old = slot(shadow, index).exchange(fresh);
+    bool const moved = old.frame() != fresh.frame() || fresh.empty();
+    bool const narrowed = old.present() && (moved || !fresh.present() || (old.writable() && !fresh.writable()));
+    if (old.dirty() && old.is_ram())
+        host_.mark_dirty(old.frame());
+    if (narrowed && old.kind() != TargetKind::device)
+        host_.clock().stamp(host_.frame(old.frame()).stamp());
+    if (!old.empty())
+        page(shadow).count_held(false, old.lent());
+    if (!fresh.empty())
+        page(shadow).count_held(true, fresh.lent());
+    return old;
+}
+
+/// The same above L1. What is unhooked here is reused only when every CPU has flushed (SP-11), so nothing is stamped.
+template <Host H>
+ShadowEntry Paging<H>::set_upper(Mfn shadow, unsigned level, unsigned index, ShadowEntry fresh) {
+    auto const old = slot(shadow, index).exchange(fresh);
+    if (level == 4)
+        host_.root_entry_changed(shadow, index, fresh.present() ? fresh.raw() : 0);
+    if (!old.empty())
+        page(shadow).count_held(false, false);
+    if (!fresh.empty())
+        page(shadow).count_held(true, false);
+    return old;
+}
+
+template <Host H> void Paging<H>::give_back_leaf(ShadowEntry old) {
+    if (old.empty() || old.kind() == TargetKind::device)
+        return;
+    if (old.guest_write() && old.is_ram())
+        host_.frame(old.frame()).put_writable();
+    host_.release(old.frame(), old.kind());
+}
+
+template <Host H> void Paging<H>::give_back_upper(ShadowEntry old, unsigned level) {
+    if (!old.empty())
+        put_table(child_of(old), level - 1);
+}
+
+/// The guest's table that an upper entry holds. It is held, so its shadow still knows it.
+template <Host H> base::Mfn Paging<H>::child_of(ShadowEntry entry) {
+    return entry.is_absent() ? entry.frame() : page(entry.frame()).table();
+}
+
+/// The entry of @p level for @p child as the guest's @p entry allows.
+template <Host H> ShadowEntry Paging<H>::hook(unsigned level, Mfn child, GuestEntry entry) {
+    auto const shadow = host_.frame(child).link();
+    return shadow.valid() ? ShadowEntry::upper(level, shadow, entry) : ShadowEntry::absent(level, child, entry);
+}
+
+/// A leaf for the present @p entry, holding what it names; @p entry becomes what the guest shall read back (SP-14).
+template <Host H> base::Result<ShadowEntry> Paging<H>::translate_leaf(GuestEntry& entry, Source source) {
+    auto const asked = entry.frame();
+    if (!entry.acceptable(1, host_.rules()))
+        return refuse(Refusal::reserved_bits, asked);
+    auto const target = host_.translate(asked, Wanted{.write = entry.writable()}, source);
+    if (!target.ok()) {
+        static_cast<void>(refuse(Refusal::translation, asked));
+        return base::Err{target.error()};
+    }
+    auto const [frame, kind, shown, read_only] = target.value();
+    bool const write = entry.writable() && !read_only;
+    bool const counted = kind == TargetKind::own || kind == TargetKind::foreign;
+    if (write && counted && !host_.frame(frame).get_writable().ok()) {
+        host_.release(frame, kind);
+        return refuse(Refusal::wrong_use, asked);
+    }
+    entry = entry.with_frame(shown);
+    return ShadowEntry::leaf(frame, kind, entry, write);
+}
+
+/// The frame that shall be, or is, a table: only a domain's own RAM can be one.
+template <Host H> base::Result<Target> Paging<H>::translate_table(Gfn gfn) {
+    auto const target = host_.translate(gfn, Wanted{}, Source{});
+    if (!target.ok()) {
+        static_cast<void>(refuse(Refusal::translation, gfn));
+        return base::Err{target.error()};
+    }
+    if (target.value().kind == TargetKind::own)
+        return target;
+    if (target.value().kind != TargetKind::device)
+        host_.release(target.value().frame, target.value().kind);
+    return refuse(Refusal::not_own_ram, gfn);
+}
+
+} // namespace shadow_pt

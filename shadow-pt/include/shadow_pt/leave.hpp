@@ -1,0 +1,83 @@
+/// Leaving: the last use of a table goes, and what its shadow held is given back (SP-9, SP-11).
+#pragma once
+
+#include "shadow_pt/paging.hpp"
+
+namespace shadow_pt {
+
+/// Takes the shadow away from @p table: it becomes remains. REQUIRES: locked; no entry leads to it.
+template <Host H> void Paging<H>::detach(Mfn table) {
+    auto& frame = host_.frame(table);
+    auto const shadow = frame.link();
+    if (!shadow.valid())
+        return;
+    frame.clear_link();
+    page(shadow).leave_table();
+    remains_.push(shadow, page(shadow));
+}
+
+/// One use less, by an entry that is gone. The table is none at once if it was the last; drain() does the rest.
+template <Host H> void Paging<H>::put_table(Mfn table, unsigned level) {
+    auto& frame = host_.frame(table);
+    if (frame.put_table(level) == TableStep::done)
+        return;
+    detach(table);
+    frame.left();
+    host_.release(table, TargetKind::own);
+}
+
+/// One use less, by a pin or a root. The last one stays counted until all is given back, so that the operation can be
+/// continued by calling it again.
+template <Host H> base::Status Paging<H>::leave(Mfn table, unsigned level, Unpin unpin) {
+    auto& frame = host_.frame(table);
+    for (;;) {
+        auto const step = frame.put_table(level, unpin);
+        if (step != TableStep::last)
+            break; // or refused: another unpin was faster
+        if (frame.link().valid()) {
+            detach(table);
+            frame.pause(0);
+            TRY(drain());
+            continue;
+        }
+        frame.left();
+        host_.release(table, TargetKind::own);
+        break;
+    }
+    return drain();
+}
+
+/// Gives back what one shadow page of the remains held, and the page.
+template <Host H> void Paging<H>::tear(Mfn shadow) {
+    auto const level = page(shadow).level();
+    for (unsigned index = 0; page(shadow).held() > 0; ++index) {
+        ASSERT(index < base::kTableEntries);
+        if (slot(shadow, index).load().empty())
+            continue;
+        if (level == 1)
+            give_back_leaf(set_leaf(shadow, index, ShadowEntry{}));
+        else
+            give_back_upper(set_upper(shadow, level, index, ShadowEntry{}), level);
+    }
+    page(shadow).end();
+    Counters::bump(counters_.tables_torn);
+    host_.free_shadow(shadow, host_.clock().now());
+}
+
+/// Tears remains until there are none, other CPUs' included: then whatever was kept by them alone is free for any use.
+template <Host H> base::Status Paging<H>::drain() {
+    while (!remains_.none()) {
+        auto const shadow = remains_.take([&](Mfn one) { return page(one); });
+        if (shadow.valid()) {
+            tear(shadow);
+            remains_.finished();
+        } else {
+            __builtin_ia32_pause(); // another CPU tears the last one
+        }
+        if (!remains_.none() && host_.should_yield())
+            return base::Err{base::Error::preempted};
+    }
+    return {};
+}
+
+} // namespace shadow_pt
