@@ -44,7 +44,7 @@ def build(preset, targets=()):
         with step(f"building {what} ({preset})"):
             if stale(folder):
                 run(["cmake", "--preset", preset], folder / "configure.log", re.compile("^-- "), "configuring")
-            command = ["cmake", "--build", folder]
+            command = ["cmake", "--build", "--preset", preset]
             if targets:
                 command += ["--target", *targets]
             run(command, folder / "build.log", re.compile(r"^\[\d+/\d+\]"), "building")
