@@ -136,7 +136,7 @@ TEST("INT n from the kernel needs a trap of privilege 1 at least: vector n, afte
 }
 
 TEST("a page fault: the address in arch.cr2, and an error code that says what happened, without the user bit") {
-    Window const window = make_window(300);
+    Window const window = make_window();
     Page const page = fresh_page();
     auto const read = [&](unsigned slot) { return trap_of([&] { touch(window.at(slot, 0x123)); }); };
     auto const write = [&](unsigned slot) { return trap_of([&] { window.at(slot, 0x123) = 1; }); };
@@ -164,7 +164,7 @@ TEST("a page fault: the address in arch.cr2, and an error code that says what ha
 }
 
 TEST("an instruction fetched from a page that forbids it: #PF with the fetch bit") {
-    Window const window = make_window(301);
+    Window const window = make_window();
     Page const page = fresh_page();
     *reinterpret_cast<std::uint8_t*>(page.va()) = 0xc3; // RET
     auto const call = [&] { return trap_of([&] { reinterpret_cast<void (*)()>(window.va(0))(); }); };
@@ -199,7 +199,7 @@ TEST("the hypervisor's own memory gives a page fault to its guest, but for the m
 TEST("a fault is an invitation: the handler mends, and the instruction is done again") {
     static Window const* shown;
     static unsigned faults;
-    Window const window = make_window(302);
+    Window const window = make_window();
     shown = &window;
     faults = 0;
     auto const mend = [](Trap& trap) {

@@ -85,7 +85,7 @@ TEST("stack_switch says where that stack is; a frame aligns it to 16 bytes") {
 }
 
 TEST("a page fault of user mode has the user bit") {
-    Window const window = make_window(200);
+    Window const window = make_window(Half::user);
     Page const page = fresh_page();
     auto const read = [&] { return user_trap_of([&] { touch(window.at(0, 8)); }); };
     auto const write = [&] { return user_trap_of([&] { window.at(0, 8) = 1; }); };
@@ -155,7 +155,7 @@ TEST("SYSCALL of 32-bit user mode comes to its own callback on AMD's processors;
     callback_register_t const callback{
         .type = CALLBACKTYPE_syscall32, .flags = CALLBACKF_mask_events, .address = door(kSystemCall32)};
     CHECK_EQ(callback_op(CALLBACKOP_register, &callback), 0);
-    Window const window = make_window(0);
+    Window const window = make_window_at(0);
     Page const code = fresh_page();
     *reinterpret_cast<std::uint16_t*>(code.va()) = 0x050f; // SYSCALL
     CHECK_EQ(window.set(16, entry(code.frame(), kReadOnly)), 0);

@@ -52,16 +52,22 @@ Place place_of(std::uint64_t va, unsigned level) {
 
 std::int64_t Window::set(unsigned slot, Entry entry) const { return update_entry(l1.address_of(slot), entry); }
 
-Window make_window(unsigned slot) {
-    bool const upper = slot >= kEntries / 2;
-    Window const window{fresh_page(), fresh_page(), fresh_page(),
-                        std::uint64_t{slot} << 39 | (upper ? 0xffff'0000'0000'0000 : 0)};
+Window make_window(Half half) {
+    unsigned slot = half == Half::kernel ? 272 : 1;
+    while ((root_table()[slot] & kPresent) != 0)
+        ++slot;
+    return make_window_at(slot);
+}
+
+Window make_window_at(unsigned root_slot) {
+    std::uint64_t const sign = root_slot >= kEntries / 2 ? 0xffff'0000'0000'0000 : 0;
+    Window const window{root_slot, fresh_page(), fresh_page(), fresh_page(), sign | std::uint64_t{root_slot} << 39};
     window.l3[0] = entry(window.l2.frame(), kTable);
     window.l2[0] = entry(window.l1.frame(), kTable);
     std::int64_t refused = 0;
     for (Page const table : {window.l1, window.l2, window.l3})
         refused |= table.make_read_only();
-    refused |= update_entry(root_table().address_of(slot), entry(window.l3.frame(), kTable));
+    refused |= update_entry(root_table().address_of(root_slot), entry(window.l3.frame(), kTable));
     if (refused != 0) {
         print("# no window: ", refused, "\n");
         shut_down(Verdict::failed);

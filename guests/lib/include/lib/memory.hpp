@@ -95,6 +95,7 @@ std::uint64_t end_of_initial_mapping();
 /// A place to try entries in: L1, L2 and L3 of a test's own below a free slot of the root. Its tables are seen through
 /// the initial mapping, read-only.
 struct Window {
+    unsigned root_slot;
     Page l3, l2, l1;
     std::uint64_t base;
 
@@ -107,8 +108,10 @@ struct Window {
     /// The entry as it stands in the guest's table.
     [[nodiscard]] Entry entry(unsigned slot) const { return l1[slot]; }
 };
-/// Below root slot @p slot: user half (0..255) or kernel half (272..510).
-Window make_window(unsigned slot);
+enum class Half { user, kernel };
+/// In the next free root slot of that half.
+Window make_window(Half half = Half::kernel);
+Window make_window_at(unsigned root_slot);
 
 /// Reads @p what, for the read's sake.
 template <typename T> void touch(T const volatile& what) { [[maybe_unused]] T const seen = what; }
