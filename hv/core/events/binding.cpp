@@ -61,8 +61,6 @@ void EventTable::release(Port port) {
     Channel& one = channel(port);
     one.state = State::free;
     one.peer = nullptr;
-    one.number = 0;
-    one.vcpu.store(0, std::memory_order_relaxed);
     pending_.test_and_clear(port);
     lowest_free_ = std::min(lowest_free_, port.raw());
 }

@@ -62,7 +62,7 @@ TEST(TraceRing, AReaderSeesWholeRecordsOnlyWhileSeveralWrite) {
     }
     std::uint64_t seen = 0;
     bool whole = true;
-    for (int round = 0; round < 20'000 || seen == 0; ++round) {
+    for (int round = 0; round < 200'000 || seen == 0; ++round) {
         ring.for_last(8, [&](Record const& record) {
             ++seen;
             for (auto const word : record.words)

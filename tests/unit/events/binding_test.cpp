@@ -120,6 +120,18 @@ TEST_F(Events, ClosingOneEndMakesTheOtherWaitForTheSameDomainAgain) {
     EXPECT_TRUE(dom0.table.bind_interdomain(dom1.table, there).ok());
 }
 
+TEST_F(Events, APortWhoseOtherEndIsGoneForGoodCanBeClosed) {
+    Port there{};
+    {
+        auto const gone = std::make_unique<Domain>(std::uint16_t{7}, links);
+        auto const [here, port] = connect(*gone, dom1);
+        there = port;
+        ASSERT_TRUE(gone->table.close(here).ok());
+    }
+    EXPECT_EQ(dom1.status(there).u.unbound.dom, 7);
+    EXPECT_TRUE(dom1.table.close(there).ok());
+}
+
 TEST_F(Events, ClosingClearsWhatWasPending) {
     auto const [here, there] = connect(dom0, dom1);
     ASSERT_TRUE(dom0.table.send(here).ok());

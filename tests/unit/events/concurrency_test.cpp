@@ -74,7 +74,7 @@ TEST_F(Events, LinksAreMadeAndBrokenFromBothEndsWhileOthersSend) {
         cpus.emplace_back([&, cpu] {
             std::mt19937 random{cpu};
             start.arrive_and_wait();
-            for (int i = 0; i < 2000; ++i) {
+            for (int i = 0; i < 20'000; ++i) {
                 Domain& a = *domains[random() % 3];
                 Domain& b = *domains[random() % 3];
                 Port const port{1 + static_cast<std::uint32_t>(random() % 8)};

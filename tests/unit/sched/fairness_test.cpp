@@ -89,16 +89,51 @@ TEST(Fairness, SharesByWeightHoldWhereALonelyCpuIsFarAhead) {
     EXPECT_NEAR(machine.share(three), 0.75, 0.75 * kFewPercent);
 }
 
-TEST(Fairness, ANewcomerFromASlowQueueDelaysOthersByTheWindowAtMost) {
+/// Two CPUs whose virtual times have drifted far apart: 16 to 1 for five seconds. And one that has slept meanwhile on
+/// the slow one, and is a hog from then on.
+struct Drifted {
+    Drifted() {
+        sleeper.left = kMillisecond;
+        machine.run(5 * kSecond - kMillisecond);
+        machine.pin(sleeper, sched::anywhere());
+    }
     Simulation machine{2};
-    Task& lonely = machine.add_pinned(kHog, 16, 0); // its virtual time runs far ahead
-    machine.add_pinned(kHog, 4096, 1);
-    machine.run(5 * kSecond);
-    Task& newcomer = machine.add(kHog, 256, 1);
-    auto const before = machine.cpu_time(lonely);
+    Task& fast = machine.add_pinned(kHog, 16, 0);
+    Task& slow = machine.add_pinned(kHog, 256, 1);
+    Task& sleeper = machine.add_pinned({.burst = kForever, .sleep = 5 * kSecond}, 256, 1);
+};
+
+TEST(Fairness, WhoComesFromASlowQueueDelaysOthersByTheWindowAtMost) {
+    Drifted drifted;
+    auto& machine = drifted.machine;
+    machine.run(50 * kMillisecond); // the sleeper wakes, and is taken over
+    auto const before = machine.cpu_time(drifted.fast);
+    machine.run(3 * sched::kWindow);
+    EXPECT_GT(machine.cpu_time(drifted.fast), before);
+}
+
+TEST(Fairness, WhoComesFromAFastQueueGetsItsShareOfASlowOne) {
+    Drifted drifted;
+    auto& machine = drifted.machine;
+    machine.pin(drifted.sleeper, only({0}));
+    auto const before = machine.cpu_time(drifted.fast);
+    machine.pin(drifted.fast, only({1}));
+    machine.run(2 * kSecond);
+    EXPECT_GE(machine.cpu_time(drifted.fast) - before, 2 * kSecond / 17 * 9 / 10);
+}
+
+TEST(Fairness, WhoWakesOnADesertedCpuHasNoSavingsEither) {
+    Simulation machine{2};
+    machine.add_pinned(kHog, 256, 0);
+    Task& moved = machine.add_pinned(kHog, 256, 0);
+    Task& sleeper = machine.add({.burst = kForever, .sleep = 5 * kSecond}, 256, 1);
+    sleeper.left = kMillisecond;
+    machine.run(5 * kSecond + 2 * kMillisecond);
+    ASSERT_EQ(sleeper.entity.place(), sched::Place::running);
+    auto const before = machine.cpu_time(sleeper);
+    machine.pin(moved, sched::anywhere());
     machine.run(2 * sched::kWindow);
-    EXPECT_GT(machine.cpu_time(lonely), before);
-    EXPECT_GT(machine.cpu_time(newcomer), 0u);
+    EXPECT_LE(machine.cpu_time(sleeper) - before, 2 * sched::kWindow * 3 / 4); // two thirds are fair
 }
 
 TEST(Fairness, WhoSleptForLongHasNoSavings) {

@@ -152,6 +152,13 @@ TEST_F(Scheduling, OnlyOneOfTwoIsGivenTheSameIdleCpu) {
     EXPECT_EQ(scheduler.resume(b, now).cpu, kCpu1);
 }
 
+TEST_F(Scheduling, WhoWakesStaysAtHomeIfItIsIdle) {
+    EXPECT_EQ(schedule(kCpu0), nullptr);
+    EXPECT_EQ(schedule(kCpu1), nullptr);
+    scheduler.add(a, kCpu1);
+    EXPECT_EQ(scheduler.resume(a, now).cpu, kCpu1);
+}
+
 TEST_F(Scheduling, AWokenSleeperInterruptsWhoHasRunForAWhile) {
     start(a);
     start(b);

@@ -58,7 +58,7 @@ TEST(Runstate, AReaderOnAnotherCpuNeverSeesHalfAChange) {
             runstate.enter(static_cast<RunState>(now % 4), now);
     }};
     bool whole = true;
-    for (int i = 0; i < 20'000; ++i) {
+    for (int i = 0; i < 500'000; ++i) {
         auto const info = runstate.at_last_change();
         whole = whole && total(info) == info.state_entry_time &&
                 static_cast<std::uint64_t>(info.state) == (info.state_entry_time == 0 ? 3 : info.state_entry_time % 4);

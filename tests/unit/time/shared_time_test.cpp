@@ -78,7 +78,7 @@ TEST(TimeInfo, AReaderThatFollowsTheProtocolNeverSeesHalfAnUpdate) {
             timing::publish(area, numbered(i));
     }};
     int whole = 0;
-    while (whole < 20'000) {
+    while (whole < 500'000) {
         auto const before = std::atomic_ref{area.version}.load(std::memory_order_acquire);
         auto const tsc = std::atomic_ref{area.tsc_timestamp}.load(std::memory_order_relaxed);
         auto const time = std::atomic_ref{area.system_time}.load(std::memory_order_relaxed);

@@ -230,7 +230,7 @@ TEST(TimerQueue, TimersCanBeStartedAndStoppedOnAllCpusAtOnce) {
         cpus.emplace_back([&, cpu] {
             std::mt19937 random{cpu};
             start.arrive_and_wait();
-            for (std::uint64_t now = 0; now < 2000; ++now) {
+            for (std::uint64_t now = 0; now < 20'000; ++now) {
                 auto& timer = timers[random() % 4].timer;
                 switch (random() % 3) {
                 case 0: static_cast<void>(queues[random() % 2].start(timer, now + random() % 5)); break;
