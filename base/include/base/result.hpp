@@ -98,11 +98,14 @@ using Status = Result<void, Error>;
 
 } // namespace base
 
-/// The value of the expression, or return its error from this function.
-#define TRY(...)                                                                                                       \
+/// The value of the expression, or return its error from this function. One may stand inside another.
+#define TRY(...) TRY_NAMED_(TRY_JOIN_(try_result_, __COUNTER__), __VA_ARGS__)
+#define TRY_NAMED_(result, ...)                                                                                        \
     __extension__({                                                                                                    \
-        auto try_result_ = (__VA_ARGS__);                                                                              \
-        if (!try_result_.ok()) [[unlikely]]                                                                            \
-            return ::base::Err{try_result_.error()};                                                                   \
-        std::move(try_result_).value();                                                                                \
+        auto result = (__VA_ARGS__);                                                                                   \
+        if (!result.ok()) [[unlikely]]                                                                                 \
+            return ::base::Err{result.error()};                                                                        \
+        std::move(result).value();                                                                                     \
     })
+#define TRY_JOIN_(a, b) TRY_JOIN_EXPANDED_(a, b)
+#define TRY_JOIN_EXPANDED_(a, b) a##b

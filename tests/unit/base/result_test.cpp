@@ -39,6 +39,13 @@ TEST(Result, TryGivesTheValueOrReturnsTheError) {
     EXPECT_EQ(quarter_of(6).error(), Error::invalid);
 }
 
+TEST(Result, TryMayStandInsideATry) {
+    auto const eighth_of = [](int number) -> Result<int> { return TRY(half_of(TRY(quarter_of(number)))); };
+    EXPECT_EQ(eighth_of(16).value(), 2);
+    EXPECT_EQ(eighth_of(12).error(), Error::invalid);
+    EXPECT_EQ(eighth_of(6).error(), Error::invalid);
+}
+
 TEST(Result, OfNothingIsSuccessOrAnError) {
     EXPECT_TRUE(is_multiple_of_four(8).ok());
     EXPECT_EQ(is_multiple_of_four(6).error(), Error::invalid);
