@@ -13,7 +13,7 @@ enum class LockRank : std::uint8_t {
     event_links, ///< what links the event channels of two domains; before the tables of both
     events,      ///< one domain's event-channel table; two at once: lower id first
     vcpu,        ///< one vCPU's registrations, timers and saved state, against other vCPUs
-    run_queue,   ///< one CPU's run queue; two at once: lower CPU first
+    run_queue,   ///< one CPU's run queue; never two at once
     timers,      ///< one CPU's timer queue
     frames,      ///< the frame allocator
     roots,       ///< one CPU's root page, while it is copied or patched
@@ -24,8 +24,7 @@ enum class LockRank : std::uint8_t {
 
 /// True for ranks of which two may be held at once, in the order that their sentence says.
 constexpr bool nests(LockRank rank) {
-    return rank == LockRank::domain || rank == LockRank::grants || rank == LockRank::events ||
-           rank == LockRank::run_queue;
+    return rank == LockRank::domain || rank == LockRank::grants || rank == LockRank::events;
 }
 
 } // namespace base
