@@ -1,0 +1,204 @@
+/// Time: the clock in each vCPU's words, its timers, and what the hypervisor says of where its time went (docs/abi.md
+/// §5.6).
+#include "lib/events.hpp"
+#include "lib/instructions.hpp"
+#include "lib/memory.hpp"
+#include "lib/test.hpp"
+#include "lib/trap.hpp"
+
+using namespace lib;
+
+namespace {
+
+/// VIRQ_TIMER, bound and counted.
+struct Timer {
+    Port port = static_cast<Port>(bind_virq(VIRQ_TIMER));
+
+    Timer() {
+        vcpu_op(VCPUOP_stop_periodic_timer, 0);
+        vcpu_op(VCPUOP_stop_singleshot_timer, 0);
+        set_masked(port, false);
+        forget_taken(port);
+    }
+    ~Timer() {
+        vcpu_op(VCPUOP_stop_singleshot_timer, 0);
+        close(port);
+    }
+    Timer(Timer const&) = delete;
+    Timer& operator=(Timer const&) = delete;
+
+    static std::int64_t set(std::uint64_t when) {
+        vcpu_set_singleshot_timer_t const alarm{.timeout_abs_ns = when, .flags = 0};
+        return vcpu_op(VCPUOP_set_singleshot_timer, 0, &alarm);
+    }
+    [[nodiscard]] unsigned fired() const { return taken(port); }
+};
+
+/// Lets events in until then, without sleeping.
+void spin_until(std::uint64_t when) {
+    EventsIn const in;
+    while (now() < when) {
+    }
+}
+
+} // namespace
+
+TEST("the clock runs, and never backwards") {
+    std::uint64_t last = now();
+    CHECK(last > 0);
+    for (unsigned i = 0; i < 100'000; ++i) {
+        std::uint64_t const next = now();
+        if (next < last)
+            return fail(__FILE_NAME__, __LINE__, "next >= last", next, last);
+        last = next;
+    }
+}
+
+TEST("a vCPU's clock is valid and not being changed while it runs") {
+    vcpu_time_info_t const volatile& time = this_vcpu().info->time;
+    CHECK(time.tsc_to_system_mul != 0);
+    CHECK(time.tsc_timestamp != 0);
+    CHECK_EQ(time.version & 1, 0);
+    CHECK(time.version != 0);
+}
+
+TEST("the wall clock has been set, and is of this century") {
+    shared_info_t const volatile& words = shared();
+    CHECK_EQ(words.wc_version & 1, 0);
+    std::uint64_t const seconds = std::uint64_t{words.wc_sec_hi} << 32 | words.wc_sec;
+    CHECK(seconds > 1'600'000'000 && seconds < 4'200'000'000);
+    CHECK(words.wc_nsec < 1'000'000'000);
+}
+
+TEST("a singleshot timer fires once, not before its time") {
+    Timer const timer;
+    std::uint64_t const when = now() + 5 * kMillisecond;
+    CHECK_EQ(Timer::set(when), 0);
+    EventsIn const in;
+    while (timer.fired() == 0)
+        CHECK(now() < when + 2000 * kMillisecond);
+    CHECK(now() >= when);
+    spin_until(now() + 20 * kMillisecond);
+    CHECK_EQ(timer.fired(), 1);
+}
+
+TEST("a timer set for the past fires at once") {
+    Timer const timer;
+    CHECK_EQ(Timer::set(1), 0);
+    spin_until(now() + kMillisecond);
+    CHECK_EQ(timer.fired(), 1);
+    CHECK_EQ(Timer::set(now() - kMillisecond), 0);
+    spin_until(now() + kMillisecond);
+    CHECK_EQ(timer.fired(), 2);
+}
+
+TEST("a timer can be stopped, and set anew: there is one a vCPU") {
+    Timer const timer;
+    CHECK_EQ(Timer::set(now() + 5 * kMillisecond), 0);
+    CHECK_EQ(vcpu_op(VCPUOP_stop_singleshot_timer, 0), 0);
+    spin_until(now() + 15 * kMillisecond);
+    CHECK_EQ(timer.fired(), 0);
+    CHECK_EQ(Timer::set(now() + 100'000 * kMillisecond), 0);
+    CHECK_EQ(Timer::set(now() + 2 * kMillisecond), 0);
+    spin_until(now() + 20 * kMillisecond);
+    CHECK_EQ(timer.fired(), 1);
+}
+
+TEST("a timer is set by its own vCPU only; a pointer that leads nowhere is refused") {
+    vcpu_set_singleshot_timer_t const alarm{.timeout_abs_ns = 1, .flags = 0};
+    CHECK_EQ(vcpu_op(VCPUOP_set_singleshot_timer, 100, &alarm), kENOENT);
+    CHECK_EQ(vcpu_op(VCPUOP_set_singleshot_timer, 0, reinterpret_cast<void*>(0x1000)), kEFAULT);
+    if (vcpus() > 1) {
+        CHECK_EQ(vcpu_op(VCPUOP_set_singleshot_timer, 1, &alarm), kEINVAL);
+        CHECK_EQ(vcpu_op(VCPUOP_stop_singleshot_timer, 1), kEINVAL);
+    }
+}
+
+TEST("set_timer_op is the same timer, and 0 stops it") {
+    Timer const timer;
+    CHECK_EQ(set_timer_op(now() + 2 * kMillisecond), 0);
+    spin_until(now() + 20 * kMillisecond);
+    CHECK_EQ(timer.fired(), 1);
+    CHECK_EQ(set_timer_op(now() + 5 * kMillisecond), 0);
+    CHECK_EQ(set_timer_op(0), 0);
+    spin_until(now() + 20 * kMillisecond);
+    CHECK_EQ(timer.fired(), 1);
+}
+
+TEST("a blocked vCPU sleeps until its timer, and wakes for it") {
+    Timer const timer;
+    std::uint64_t const when = now() + 10 * kMillisecond;
+    CHECK_EQ(Timer::set(when), 0);
+    while (timer.fired() == 0)
+        CHECK_EQ(sched_op(SCHEDOP_block), 0);
+    CHECK(now() >= when);
+    CHECK_EQ(timer.fired(), 1);
+    keep_events_out();
+}
+
+TEST("a poll for the timer's port ends when it fires, though the port is masked") {
+    Timer const timer;
+    set_masked(timer.port, true);
+    std::uint64_t const when = now() + 5 * kMillisecond;
+    CHECK_EQ(Timer::set(when), 0);
+    CHECK_EQ(poll(&timer.port, 1, when + 5000 * kMillisecond), 0);
+    CHECK(is_pending(timer.port));
+    CHECK(now() >= when && now() < when + 5000 * kMillisecond);
+    CHECK_EQ(timer.fired(), 0);
+}
+
+TEST("a periodic timer fires again and again while its vCPU runs, until it is stopped; its period is a millisecond at "
+     "least") {
+    Timer const timer;
+    vcpu_set_periodic_timer_t period{.period_ns = kMillisecond / 2};
+    CHECK_EQ(vcpu_op(VCPUOP_set_periodic_timer, 0, &period), kEINVAL);
+    period.period_ns = 10 * kMillisecond;
+    CHECK_EQ(vcpu_op(VCPUOP_set_periodic_timer, 0, &period), 0);
+    std::uint64_t const start = now();
+    {
+        EventsIn const in; // running: it does not tick for a vCPU that sleeps
+        while (timer.fired() < 5) {
+        }
+    }
+    CHECK(now() >= start + 40 * kMillisecond);
+    CHECK_EQ(vcpu_op(VCPUOP_stop_periodic_timer, 0), 0);
+    unsigned const fired = timer.fired();
+    spin_until(now() + 30 * kMillisecond);
+    CHECK(timer.fired() <= fired + 1); // one may have been on its way
+}
+
+TEST("the hypervisor says where a vCPU's time went: the parts make the whole, and a sleep is time blocked") {
+    static vcpu_runstate_info_t area;
+    vcpu_register_runstate_memory_area_t request{};
+    request.addr.p = reinterpret_cast<std::uint64_t>(&area);
+    CHECK_EQ(vcpu_op(VCPUOP_register_runstate_memory_area, 0, &request), 0);
+    vcpu_runstate_info_t const volatile& runstate = area;
+    auto const sum = [&] { return runstate.time[0] + runstate.time[1] + runstate.time[2] + runstate.time[3]; };
+
+    Timer const timer;
+    std::uint64_t const sum_before = sum(), entry_before = runstate.state_entry_time;
+    std::uint64_t const blocked_before = runstate.time[RUNSTATE_blocked];
+    CHECK_EQ(runstate.state, RUNSTATE_running);
+    Timer::set(now() + 20 * kMillisecond);
+    while (timer.fired() == 0)
+        sched_op(SCHEDOP_block);
+    keep_events_out();
+    CHECK_EQ(runstate.state, RUNSTATE_running);
+    CHECK(runstate.time[RUNSTATE_blocked] - blocked_before >= 15 * kMillisecond);
+    CHECK(runstate.state_entry_time > entry_before);
+    CHECK(runstate.state_entry_time <= now());
+    // What has been counted is the time from one change of state to the other.
+    CHECK_EQ(sum() - sum_before, runstate.state_entry_time - entry_before);
+}
+
+TEST("a runstate area that is not there is skipped, and nobody is hurt") {
+    vcpu_register_runstate_memory_area_t request{};
+    request.addr.p = 0x1000;
+    vcpu_op(VCPUOP_register_runstate_memory_area, 0, &request);
+    Timer const timer;
+    Timer::set(now() + 2 * kMillisecond);
+    while (timer.fired() == 0)
+        CHECK_EQ(sched_op(SCHEDOP_block), 0);
+    keep_events_out();
+    CHECK_EQ(vcpu_op(VCPUOP_register_runstate_memory_area, 100, &request), kENOENT);
+}
