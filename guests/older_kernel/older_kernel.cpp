@@ -76,14 +76,14 @@ TEST("the list can be written to its last page's end") {
 TEST("the frames of the list and of the tables that map it are not pinned: once unhooked they are ordinary memory") {
     Entry const hook = place_of(startup().mfn_list, 4).read();
     std::uint64_t const first = startup().first_p2m_pfn, count = startup().nr_p2m_frames;
-    static std::uint64_t frames[64];
-    CHECK(count <= 64);
-    for (std::uint64_t i = 0; i < count && i < 64; ++i)
+    static std::uint64_t frames[4096];
+    CHECK(count <= 4096);
+    for (std::uint64_t i = 0; i < count && i < 4096; ++i)
         frames[i] = frame_of_pfn(first + i).raw();
     std::uint64_t const slot = place_of(startup().mfn_list, 4).address();
     std::uint64_t const spare = fresh_page().va();
     CHECK_EQ(update_entry(slot, 0), 0); // until it is hooked again, frame_of_pfn would fault
-    for (std::uint64_t i = 0; i < count && i < 64; ++i)
+    for (std::uint64_t i = 0; i < count && i < 4096; ++i)
         CHECK_EQ(update_va_mapping(spare, entry(Frame{frames[i]}, kWritable)), 0);
     CHECK_EQ(update_va_mapping(spare, 0), 0);
     // Hooked again, they are tables again.

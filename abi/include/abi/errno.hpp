@@ -14,6 +14,7 @@ constexpr long to_errno(base::Error error) {
     case not_found: return -2;
     case no_such_domain: return -3;
     case io: return -5;
+    case no_such_address: return -6;
     case too_big: return -7;
     case again: return -11;
     case no_memory: return -12;

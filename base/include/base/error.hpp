@@ -11,6 +11,7 @@ enum class Error : std::uint8_t {
     not_found,       ///< ENOENT
     no_such_domain,  ///< ESRCH
     io,              ///< EIO
+    no_such_address, ///< ENXIO
     too_big,         ///< E2BIG
     again,           ///< EAGAIN: a passing state; the caller may ask again
     no_memory,       ///< ENOMEM

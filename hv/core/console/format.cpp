@@ -19,6 +19,7 @@ std::string_view name_of(base::Error error) {
     case busy: return "busy";
     case exists: return "exists";
     case no_device: return "no device";
+    case no_such_address: return "no such address";
     case invalid: return "invalid";
     case no_space: return "no space";
     case out_of_range: return "out of range";

@@ -77,7 +77,8 @@ template <Host H> base::Result<ShadowEntry> Paging<H>::translate_leaf(GuestEntry
     bool const counted = kind == TargetKind::own || kind == TargetKind::foreign;
     if (write && counted && !host_.frame(frame).get_writable().ok()) {
         host_.release(frame, kind);
-        return refuse(Refusal::wrong_use, asked);
+        static_cast<void>(refuse(Refusal::wrong_use, asked));
+        return base::Err{base::Error::busy}; // as Xen, which could not take the page
     }
     entry = entry.with_frame(shown);
     return ShadowEntry::leaf(frame, kind, entry, write);
@@ -86,10 +87,8 @@ template <Host H> base::Result<ShadowEntry> Paging<H>::translate_leaf(GuestEntry
 /// The frame that shall be, or is, a table: only a domain's own RAM can be one.
 template <Host H> base::Result<Target> Paging<H>::translate_table(Gfn gfn) {
     auto const target = host_.translate(gfn, Wanted{}, Source{});
-    if (!target.ok()) {
-        static_cast<void>(refuse(Refusal::translation, gfn));
-        return base::Err{target.error()};
-    }
+    if (!target.ok())
+        return refuse(Refusal::translation, gfn);
     if (target.value().kind == TargetKind::own)
         return target;
     if (target.value().kind != TargetKind::device)

@@ -1,4 +1,4 @@
-/// Other users of frames (SP-1, SP-6).
+/// Other users of a domain's frames: registered areas, descriptor tables, copies (SP-1, SP-6).
 #pragma once
 
 #include "shadow_pt/paging.hpp"
@@ -6,14 +6,15 @@
 namespace shadow_pt {
 
 template <Host H> base::Result<base::Mfn> Paging<H>::hold(base::Gfn gfn, Use use) {
-    auto const t = TRY(translate_table(gfn));
-    if (auto const s = host_.frame(t.frame).get(use); !s.ok()) {
-        host_.release(t.frame, t.kind);
-        return base::Err{s.error()};
+    auto const target = TRY(translate_table(gfn));
+    auto& frame = host_.frame(target.frame);
+    if (!frame.get(use).ok()) {
+        host_.release(target.frame, target.kind);
+        return refuse(Refusal::wrong_use, gfn);
     }
     if (use == Use::descriptor)
-        retire_writers(host_.frame(t.frame));
-    return t.frame;
+        retire_writers(frame);
+    return target.frame;
 }
 
 template <Host H> void Paging<H>::unhold(base::Mfn frame, Use use) {

@@ -263,6 +263,7 @@ template <Host H> class Paging {
 
     // update.hpp
     base::Status change(Mfn table, unsigned level, unsigned index, Change const& wanted, bool& narrowed);
+    std::optional<ShadowEntry> keep_lent(ShadowEntry old, GuestEntry before, GuestEntry wanted);
     base::Status change_leaf(Mfn table, unsigned index, Change const& wanted, bool& narrowed);
     base::Status change_upper(Mfn table, unsigned level, unsigned index, Change const& wanted);
     base::Status write_word(Mfn frame, unsigned index, Change const& wanted);

@@ -14,8 +14,9 @@ using base::Vaddr;
 using shadow_pt::Use;
 
 Status register_vcpu_info(Vcpu& caller, Vcpu& target, base::Gfn gfn, std::uint32_t offset) {
-    if (target.info_frame.valid() || offset % alignof(vcpu_info_t) != 0 ||
-        offset > base::kPageSize - sizeof(vcpu_info_t))
+    if (offset % alignof(vcpu_info_t) != 0 || offset > base::kPageSize - sizeof(vcpu_info_t))
+        return Err{Error::no_such_address};
+    if (target.info_frame.valid())
         return Err{Error::invalid};
     if (&target != &caller && !target.down.load(std::memory_order_acquire))
         return Err{Error::invalid};

@@ -46,7 +46,7 @@ Result<Target> PagingHost::translate_own(Gfn gfn) {
             return Target{.frame = std::move(taken).value().release(), .kind = TargetKind::special, .shown = gfn};
     }
     if (!domain_.translated() && system_.is_ram(mfn))
-        return Err{Error::invalid};
+        return Err{Error::busy}; // somebody else's: what Xen answers when it cannot take a page
     return translate_device(gfn);
 }
 

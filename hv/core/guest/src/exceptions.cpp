@@ -158,8 +158,12 @@ void handle_system_call(domain::Vcpu& vcpu, arch::Registers& registers) {
 }
 
 void handle_resume_fault(domain::Vcpu& vcpu, arch::Registers& registers) {
-    if (!bounce_failsafe(vcpu, registers, arch::read_segments()))
-        domain::crash(vcpu.domain, "the CPU refuses to resume the guest, and there is no failsafe callback");
+    // As if the guest's own IRET had faulted where it was to go: with the vector and error code of the refusal. A page
+    // fault is the LDT's, which the CPU reads for the new segments.
+    Status const status = registers.vector == kPageFault ? handle_page_fault(vcpu, registers, arch::fault_address())
+                                                         : bounce_as_raised(vcpu, registers);
+    if (!status)
+        domain::crash(vcpu.domain, "the CPU refuses to resume the guest, and it has no handler for that");
 }
 
 } // namespace guest

@@ -77,6 +77,8 @@ Status handle_page_fault(domain::Vcpu& vcpu, arch::Registers& registers, Vaddr a
     case FaultAction::reflect: break;
     case FaultAction::stuck: return base::Err{base::Error::no_memory};
     case FaultAction::emulate: {
+        if (!vcpu.in_kernel()) // tables are the kernel's to write
+            break;
         bool single_step = false;
         if (!emulate_store(vcpu, registers, root, address, single_step))
             break;

@@ -77,7 +77,7 @@ Callback* callback(domain::Vcpu& vcpu, std::uint16_t type) {
 
 /// The NMI's handler is the trap table's entry for its vector, however it is set.
 void set_nmi_handler(domain::Vcpu& vcpu, std::uint64_t address) {
-    vcpu.traps[domain::kNmiVector] = {address, FLAT_KERNEL_CS, 0, false};
+    vcpu.traps[domain::kNmiVector] = {address, FLAT_KERNEL_CS, 0, true};
 }
 
 Answer register_callback(Call& call) {

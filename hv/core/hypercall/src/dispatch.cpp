@@ -114,7 +114,9 @@ Answer multicall(Call& call) {
         auto entry = TRY(entries.read(i));
         Handler const handler = find_handler(entry.op);
         // A multicall within a multicall would nest without bound.
-        if (handler == nullptr || handler == multicall) {
+        if (handler == multicall) {
+            entry.result = static_cast<std::uint64_t>(abi::to_errno(base::Error::invalid));
+        } else if (handler == nullptr) {
             entry.result = static_cast<std::uint64_t>(abi::to_errno(base::Error::not_implemented));
         } else {
             Call inner{.vcpu = call.vcpu, .registers = call.registers, .args = {}, .debt = call.debt};

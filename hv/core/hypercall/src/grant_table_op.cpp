@@ -88,8 +88,7 @@ class Environment {
         if (made)
             return {};
         domain.system.frames.drop_reference(frame);
-        return Err{made.error() == Error::bad_address ? grants::Fault::bad_virtual_address
-                                                      : grants::Fault::general_error};
+        return Err{grants::Fault::general_error}; // Xen tells no more
     }
 
     grants::Status remove(grants::Mapping const& mapping) {

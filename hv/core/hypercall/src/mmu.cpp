@@ -59,14 +59,15 @@ base::Result<Subjects> subjects(Call& call, std::uint32_t foreign) {
 }
 
 Status update_one(Subjects const& of, mmu_update_t const& update) {
-    Gaddr const where{update.ptr & ~std::uint64_t{3}};
-    switch (update.ptr & 3) {
+    Gaddr const where{update.ptr & ~std::uint64_t{7}};
+    switch (update.ptr & 7) {
     case MMU_NORMAL_PT_UPDATE:
     case MMU_PT_UPDATE_NO_TRANSLATE:
         return of.tables->paging.update_entry(where, update.val, shadow_pt::UpdateMode::normal, of.frames);
     case MMU_PT_UPDATE_PRESERVE_AD:
         return of.tables->paging.update_entry(where, update.val, shadow_pt::UpdateMode::preserve_ad, of.frames);
-    default: return domain::update_m2p(*of.tables, frame_of(where), base::Pfn{update.val});
+    case MMU_MACHPHYS_UPDATE: return domain::update_m2p(*of.tables, frame_of(where), base::Pfn{update.val});
+    default: return Err{Error::not_implemented};
     }
 }
 
@@ -114,6 +115,11 @@ unsigned pin_level(unsigned command) { return command - MMUEXT_PIN_L1_TABLE + 1;
 Status new_root(Call& call, Domain const& target, arch::Root root, Gfn gfn) {
     if (&target != &call.domain())
         return Err{Error::not_permitted};
+    bool const none = root == arch::Root::user && gfn.raw() == 0;
+    if (!none && !gfn.valid())
+        return Err{Error::invalid};
+    if (none)
+        return domain::set_root(call.vcpu, root, Gfn{});
     return domain::set_root(call.vcpu, root, gfn);
 }
 
@@ -127,7 +133,7 @@ Status extended_op(Call& call, Domain& target, ExtendedOp const& op) {
     case MMUEXT_PIN_L4_TABLE: return target.paging.pin(pin_level(op.cmd), gfn);
     case MMUEXT_UNPIN_TABLE: return target.paging.unpin(gfn);
     case MMUEXT_NEW_BASEPTR: return new_root(call, target, arch::Root::kernel, gfn);
-    case MMUEXT_NEW_USER_BASEPTR: return new_root(call, target, arch::Root::user, gfn.raw() == 0 ? Gfn{} : gfn);
+    case MMUEXT_NEW_USER_BASEPTR: return new_root(call, target, arch::Root::user, gfn);
     case MMUEXT_TLB_FLUSH_LOCAL: call.debt.add_local_all(); return {};
     case MMUEXT_INVLPG_LOCAL: call.debt.add_local_page(linear); return {};
     case MMUEXT_TLB_FLUSH_MULTI: {

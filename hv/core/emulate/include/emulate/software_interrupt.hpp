@@ -22,7 +22,7 @@ struct SoftwareInterrupt {
 /// Whether a guest may use a trap gate of privilege @p gate_dpl (0..3) by `INT n`. If so, bounce that vector without
 /// an error code; if not, bounce the #GP.
 [[nodiscard]] constexpr bool may_use_gate(std::uint8_t gate_dpl, bool in_kernel_mode) {
-    return in_kernel_mode || gate_dpl == 3;
+    return gate_dpl >= (in_kernel_mode ? 1 : 3); // the kernel runs in a virtual ring 1
 }
 
 } // namespace emulate

@@ -160,9 +160,9 @@ template <typename E> void finish_unmap_one(E& env, Unmapping const& work) {
 template <typename E> class CopySide {
   public:
     static Result<CopySide> open(E& env, decltype(gnttab_copy::source) const& side, bool by_ref, Access access) {
+        auto domain = TRY(env.find(base::DomId{side.domid}));
         if (!by_ref && side.domid != DOMID_SELF)
             return base::Err{Fault::permission_denied};
-        auto domain = TRY(env.find(base::DomId{side.domid}));
         if (by_ref) {
             auto const pin = TRY(
                 begin_use(domain, {.ref = base::GrantRef{side.u.ref}, .mapper = env.self().id(), .access = access}));
@@ -171,7 +171,7 @@ template <typename E> class CopySide {
         auto&& frames = domain.frames();
         auto const frame = frames.take(base::Gfn{side.u.gmfn});
         if (!frame.ok())
-            return base::Err{Fault::bad_page};
+            return base::Err{Fault::general_error};
         if (access == Access::write && !frames.make_writable(frame.value()).ok()) {
             frames.drop(frame.value());
             return base::Err{Fault::general_error};

@@ -15,7 +15,7 @@ void handle_exception(domain::Vcpu& vcpu, arch::Registers& registers);
 /// SYSCALL from user mode, SYSCALL from compatibility mode, or SYSENTER.
 void handle_system_call(domain::Vcpu& vcpu, arch::Registers& registers);
 
-/// The CPU could not resume @p registers: the failsafe callback.
+/// The CPU could not resume @p registers; their vector and error code say why.
 void handle_resume_fault(domain::Vcpu& vcpu, arch::Registers& registers);
 
 } // namespace guest

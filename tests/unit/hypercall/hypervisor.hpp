@@ -1,0 +1,91 @@
+/// The whole hypervisor on the build machine: domain 0 built from a small kernel, its first vCPU "running" on the fake
+/// machine's CPU 0. A test is the guest: it makes hypercalls, and looks at its memory by virtual addresses.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "arch_fake/machine.hpp"
+#include "dom0/dom0.hpp"
+#include "domain/domain.hpp"
+#include "domain/guest_memory.hpp"
+#include "domain/lifecycle.hpp"
+#include "run/run.hpp"
+#include "unit/build/kernel_file.hpp"
+
+namespace test {
+
+/// Thrown when the CPU has nothing to run: in a test nothing would ever wake it.
+struct Idle {};
+
+class Hypervisor {
+  public:
+    static constexpr std::uint64_t kFrames = 8192; ///< 32 MiB
+    static constexpr std::uint64_t kVirtBase = 0xffffffff80000000;
+    /// A page of the kernel's image that tests may use as they like.
+    static constexpr std::uint64_t kScratch = kVirtBase + 0x102000;
+
+    explicit Hypervisor(std::uint32_t vcpus = 2) {
+        machine.on_wait = [] { throw Idle{}; };
+        machine.machine_to_phys().assign(kFrames, ~std::uint64_t{0});
+        system = std::make_unique<domain::System>(std::span{infos_});
+        system->clock = timing::SystemClock{machine.tsc, machine.tsc_khz};
+        EXPECT_TRUE(system->memory_map.push_back({.address = 0, .size = kFrames << 12, .type = domain::kE820Ram}));
+        system->physical_address_bits = 40;
+        system->allocator.add_memory(base::Mfn{16}, kFrames - 16);
+        auto const kernel = plain_guest(kVirtBase).bytes();
+        auto const made = dom0::make(*system, {.kernel = kernel,
+                                               .initrd = {},
+                                               .command_line = "test",
+                                               .more_arguments = {},
+                                               .memory = boot::parse_dom0_memory("12M").value(),
+                                               .vcpus = vcpus});
+        if (!made)
+            throw std::runtime_error{std::string{made.error().reason}};
+        dom0 = made.value();
+        system->flush_clock.clock().add_cpu(base::CpuId{0});
+        run::enter_next(*system, frame);
+    }
+
+    [[nodiscard]] domain::Vcpu& vcpu() { return *dom0->vcpus[0]; }
+
+    /// The guest executes SYSCALL in kernel mode, again and again while the call is continued.
+    template <typename... Args> std::int64_t call(std::uint64_t number, Args... args) {
+        std::uint64_t const words[6] = {static_cast<std::uint64_t>(args)...};
+        frame.rax = number;
+        frame.rdi = words[0];
+        frame.rsi = words[1];
+        frame.rdx = words[2];
+        frame.r10 = words[3];
+        frame.r8 = words[4];
+        frame.r9 = words[5];
+        frame.vector = arch::kSyscallVector;
+        frame.rcx = frame.rip + 2;
+        frame.r11 = 0x202;
+        auto const after = frame.rcx;
+        do {
+            frame.vector = arch::kSyscallVector;
+            run::handle_exit(*system, frame);
+        } while (frame.rip == after - 2 && (frame.rcx = after, true));
+        return static_cast<std::int64_t>(frame.rax);
+    }
+
+    /// Writes @p value where the guest sees @p at, and answers @p at: an argument for call().
+    template <typename T> std::uint64_t put(std::uint64_t at, T const& value) {
+        EXPECT_TRUE(domain::write_guest(vcpu(), base::Vaddr{at}, value).ok());
+        return at;
+    }
+    template <typename T> T get(std::uint64_t at) { return domain::read_guest<T>(vcpu(), base::Vaddr{at}).value(); }
+
+    arch_fake::Machine machine{{.frames = kFrames, .cpus = 2}};
+    std::unique_ptr<domain::System> system;
+    domain::Domain* dom0 = nullptr;
+    arch::Registers frame{};
+
+  private:
+    std::vector<mm::FrameInfo> infos_ = std::vector<mm::FrameInfo>(kFrames);
+};
+
+} // namespace test
