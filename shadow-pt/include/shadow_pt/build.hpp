@@ -6,8 +6,7 @@
 namespace shadow_pt {
 
 /// One use more of @p target as a table of @p level; takes over its reference, whatever the answer.
-template <Host H>
-auto Paging<H>::use_table(Target const& target, unsigned level, Depth depth) -> base::Result<Work> {
+template <Host H> auto Paging<H>::use_table(Target const& target, unsigned level, Depth depth) -> base::Result<Work> {
     auto const table = target.frame;
     auto& frame = host_.frame(table);
     auto const step = frame.get_table(level);

@@ -26,8 +26,7 @@ template <Host H> ShadowEntry Paging<H>::set_leaf(Mfn shadow, unsigned index, Sh
 }
 
 /// The same above L1. What is unhooked here is reused only when every CPU has flushed (SP-11), so nothing is stamped.
-template <Host H>
-ShadowEntry Paging<H>::set_upper(Mfn shadow, unsigned level, unsigned index, ShadowEntry fresh) {
+template <Host H> ShadowEntry Paging<H>::set_upper(Mfn shadow, unsigned level, unsigned index, ShadowEntry fresh) {
     auto const old = slot(shadow, index).exchange(fresh);
     if (level == 4)
         host_.root_entry_changed(shadow, index, fresh.present() ? fresh.raw() : 0);

@@ -33,10 +33,10 @@
 namespace shadow_pt {
 
 enum class Use : std::uint8_t {
-    free,       ///< on the allocator's lists; what zeroed memory says
-    none,       ///< owned, and not restricted yet
-    writable,   ///< mapped writable, granted writable, registered, or being written for a guest
-    l1,         ///< a guest's page table of that level
+    free,     ///< on the allocator's lists; what zeroed memory says
+    none,     ///< owned, and not restricted yet
+    writable, ///< mapped writable, granted writable, registered, or being written for a guest
+    l1,       ///< a guest's page table of that level
     l2,
     l3,
     l4,

@@ -27,7 +27,7 @@ enum class TargetKind : std::uint8_t {
 struct Target {
     base::Mfn frame;
     TargetKind kind = TargetKind::own;
-    base::Gfn shown;      ///< what the guest's entry says of it when read back (SP-14)
+    base::Gfn shown;        ///< what the guest's entry says of it when read back (SP-14)
     bool read_only = false; ///< installed without write permission, whatever was asked (read-only MMIO ranges)
 };
 
@@ -37,15 +37,15 @@ struct Wanted {
 
 /// Why an operation was refused, for the log.
 enum class Refusal : std::uint8_t {
-    reserved_bits,      ///< of an entry (SP-24)
-    wrong_use,          ///< the frame is writable, or a table of another level, or a descriptor page (SP-1)
-    not_own_ram,        ///< a table must be the domain's own RAM
-    translation,        ///< the host said no
-    hypervisor_slot,    ///< an update of L4 slots 256..271
+    reserved_bits,   ///< of an entry (SP-24)
+    wrong_use,       ///< the frame is writable, or a table of another level, or a descriptor page (SP-1)
+    not_own_ram,     ///< a table must be the domain's own RAM
+    translation,     ///< the host said no
+    hypervisor_slot, ///< an update of L4 slots 256..271
     pinned_already,
     not_pinned,
-    no_table,           ///< no L1 there
-    lent_entry,         ///< an entry made by a grant or for another domain (SP-14)
+    no_table,   ///< no L1 there
+    lent_entry, ///< an entry made by a grant or for another domain (SP-14)
     misaligned,
 };
 
@@ -67,30 +67,30 @@ concept Host = requires(H& host, base::Mfn frame, base::Gfn gfn, Target const& t
     /// One reference more to a frame that had one a moment ago; refused if it has none any more.
     { host.reference(frame) } -> std::same_as<base::Status>;
     /// Gives a reference back. The last one frees the frame.
-    { host.release(frame, target.kind) };
+    {host.release(frame, target.kind)};
 
     /// A page for a shadow, zeroed, its FrameState `none`; any error leaves the table to later faults (SP-10).
     { host.allocate_shadow() } -> std::same_as<base::Result<base::Mfn>>;
     /// Takes a shadow page back; it may be reused when every CPU has flushed since @p stamp (SP-11).
-    { host.free_shadow(frame, stamp) };
+    {host.free_shadow(frame, stamp)};
 
     /// @p frame (`own` or `foreign`) was written: into its owner's log (SP-5).
-    { host.mark_dirty(frame) };
+    {host.mark_dirty(frame)};
     /// True if the operation has held the CPU for long enough (SP-9). Asked only after some progress.
     { host.should_yield() } -> std::same_as<bool>;
 
     { host.clock() } -> std::same_as<TlbClock&>;
     /// Returns when no CPU will use a translation from before @p stamp any more: those in a guest have flushed, the
     /// others will before they enter one. It waits only for CPUs in a guest, which hold no table lock (SP-6).
-    { host.retire(stamp) };
+    {host.retire(stamp)};
 
     /// Slot @p slot of the template @p frame now holds @p entry: so must every root page copied from it, from now on.
     /// The template was written before; a copy that is being made at this moment must not end with the old one.
-    { host.root_entry_changed(frame, slot, entry) };
+    {host.root_entry_changed(frame, slot, entry)};
 
     { host.rules() } -> std::same_as<EntryRules>;
     /// For the log: something was refused.
-    { host.refused(Refusal{}, gfn) };
+    {host.refused(Refusal{}, gfn)};
 };
 
 } // namespace shadow_pt

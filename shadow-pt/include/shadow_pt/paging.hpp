@@ -63,8 +63,8 @@ namespace shadow_pt {
 /// A root that somebody uses: a guest's L4, and the template that root pages are copied from (SP-13). Stays valid until
 /// release_root().
 struct Root {
-    base::Mfn table;    ///< the guest's L4
-    base::Mfn shadow;   ///< its shadow
+    base::Mfn table;  ///< the guest's L4
+    base::Mfn shadow; ///< its shadow
     [[nodiscard]] bool valid() const { return table.valid(); }
 };
 
@@ -82,10 +82,10 @@ struct Access {
 
 /// What is to be done about a page fault.
 enum class FaultAction : std::uint8_t {
-    retry,    ///< the cause is gone: resume the guest
-    reflect,  ///< the guest's own fault: give it, with FaultAnswer::error_code
-    stuck,    ///< no memory for a shadow that the guest cannot run without: the domain cannot go on
-    emulate,  ///< a store to an L1 table: decode it and call emulate_store(); what cannot be decoded is reflected
+    retry,   ///< the cause is gone: resume the guest
+    reflect, ///< the guest's own fault: give it, with FaultAnswer::error_code
+    stuck,   ///< no memory for a shadow that the guest cannot run without: the domain cannot go on
+    emulate, ///< a store to an L1 table: decode it and call emulate_store(); what cannot be decoded is reflected
 };
 struct FaultAnswer {
     FaultAction action = FaultAction::retry;
@@ -104,16 +104,18 @@ struct [[nodiscard]] Resolved {
 struct EntryPlace {
     Root const* root = nullptr; ///< with `address`
     base::Vaddr address;
-    base::Gaddr entry;          ///< of the L1 entry, if `root` is null
+    base::Gaddr entry; ///< of the L1 entry, if `root` is null
 
-    static EntryPlace at_address(Root const& root, base::Vaddr address) { return {.root = &root, .address = address, .entry = {}}; }
+    static EntryPlace at_address(Root const& root, base::Vaddr address) {
+        return {.root = &root, .address = address, .entry = {}};
+    }
     static EntryPlace in_table(base::Gaddr entry) { return {.root = nullptr, .address = {}, .entry = entry}; }
 };
 
 /// The entries that lead to an address, from L4 down to the last one present: for dumps. No side effects.
 struct Walk {
     struct Step {
-        base::Mfn table;  ///< the guest's; invalid if not known
+        base::Mfn table; ///< the guest's; invalid if not known
         base::Mfn shadow;
         std::uint64_t guest_entry = 0;
         std::uint64_t shadow_entry = 0;
@@ -147,7 +149,8 @@ template <Host H> class Paging {
 
     /// Writes the guest's word at @p where: an entry of whatever table it lies in, or plain memory if it is in none.
     /// @p source: whose frames the value names.
-    [[nodiscard]] base::Status update_entry(base::Gaddr where, std::uint64_t value, UpdateMode mode, Source source = {});
+    [[nodiscard]] base::Status update_entry(base::Gaddr where, std::uint64_t value, UpdateMode mode,
+                                            Source source = {});
 
     /// Writes the L1 entry for @p address. An entry that loses rights owes a local INVLPG at least.
     [[nodiscard]] base::Status update_va(Root const& root, base::Vaddr address, std::uint64_t value, FlushDebt& debt,

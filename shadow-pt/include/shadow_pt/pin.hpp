@@ -29,9 +29,8 @@ template <Host H> base::Status Paging<H>::pin(unsigned level, base::Gfn gfn) {
 template <Host H> base::Status Paging<H>::unpin(base::Gfn gfn) {
     auto const target = TRY(translate_table(gfn));
     auto const word = host_.frame(target.frame).word();
-    auto const status = is_table(word.use()) && word.pinned()
-                            ? leave(target.frame, table_level(word.use()), Unpin::yes)
-                            : base::Status{refuse(Refusal::not_pinned, gfn)};
+    auto const status = is_table(word.use()) && word.pinned() ? leave(target.frame, table_level(word.use()), Unpin::yes)
+                                                              : base::Status{refuse(Refusal::not_pinned, gfn)};
     host_.release(target.frame, target.kind);
     return status;
 }
@@ -58,13 +57,9 @@ template <Host H> base::Result<Root> Paging<H>::acquire_root(base::Gfn gfn) {
     return base::Err{ready.error()};
 }
 
-template <Host H> base::Status Paging<H>::release_root(Root const& root) {
-    return leave(root.table, 4, Unpin::no);
-}
+template <Host H> base::Status Paging<H>::release_root(Root const& root) { return leave(root.table, 4, Unpin::no); }
 
-template <Host H> base::Status Paging<H>::settle() {
-    return drain();
-}
+template <Host H> base::Status Paging<H>::settle() { return drain(); }
 
 template <Host H> base::Status Paging<H>::relinquish(base::Mfn table) {
     auto& frame = host_.frame(table);
