@@ -98,11 +98,24 @@ inline void xsetbv(std::uint32_t index, std::uint64_t value) {
                  : "c"(index), "a"(static_cast<std::uint32_t>(value)), "d"(static_cast<std::uint32_t>(value >> 32)));
 }
 
+// The width stands in the instruction: GCC 12 merges functions that differ in an operand's type alone.
 template <typename T> T in(std::uint16_t port) {
     T value;
-    asm volatile("in %1, %0" : "=a"(value) : "d"(port));
+    if constexpr (sizeof(T) == 1)
+        asm volatile("inb %1, %b0" : "=a"(value) : "d"(port));
+    else if constexpr (sizeof(T) == 2)
+        asm volatile("inw %1, %w0" : "=a"(value) : "d"(port));
+    else
+        asm volatile("inl %1, %k0" : "=a"(value) : "d"(port));
     return value;
 }
-template <typename T> void out(std::uint16_t port, T value) { asm volatile("out %0, %1" : : "a"(value), "d"(port)); }
+template <typename T> void out(std::uint16_t port, T value) {
+    if constexpr (sizeof(T) == 1)
+        asm volatile("outb %b0, %1" : : "a"(value), "d"(port));
+    else if constexpr (sizeof(T) == 2)
+        asm volatile("outw %w0, %1" : : "a"(value), "d"(port));
+    else
+        asm volatile("outl %k0, %1" : : "a"(value), "d"(port));
+}
 
 } // namespace lib
