@@ -38,13 +38,15 @@ base::Result<std::uint64_t> written_dr7(std::uint64_t value) {
     constexpr unsigned kIo = 2;
     if (value >> 32 != 0)
         return Err{Error::invalid};
+    if ((value & kGeneralDetect) != 0)
+        return Err{Error::not_permitted};
     for (unsigned breakpoint = 0; breakpoint < 4; ++breakpoint) {
         bool const enabled = (value >> (2 * breakpoint) & 3) != 0;
         bool const io = (value >> (16 + 4 * breakpoint) & 3) == kIo;
         if (enabled && io) // the hypervisor's own port accesses would hit it
             return Err{Error::not_permitted};
     }
-    return (value & ~(kReserved | kGeneralDetect)) | kFixed;
+    return (value & ~kReserved) | kFixed;
 }
 
 } // namespace
@@ -80,9 +82,7 @@ bool valid_xcr0(std::uint64_t value, std::uint64_t offered) {
 
 base::Result<std::uint64_t> written_debug(unsigned number, std::uint64_t value) {
     if (number < 4) {
-        if (!base::canonical(base::Vaddr{value}))
-            return Err{Error::invalid};
-        if (in_hypervisor_range(value))
+        if (!base::canonical(base::Vaddr{value}) || in_hypervisor_range(value))
             return Err{Error::not_permitted};
         return value;
     }

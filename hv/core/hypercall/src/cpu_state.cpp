@@ -157,7 +157,7 @@ Answer set_debugreg(Call& call) {
     // DR4 and DR5 are other names of DR6 and DR7 (SDM vol. 3B §17.2.2).
     std::uint32_t const number = call.u32(0) == 4 || call.u32(0) == 5 ? call.u32(0) + 2 : call.u32(0);
     if (number > 7)
-        return Err{Error::invalid};
+        return Err{Error::no_device};
     TRY(guest::write_debug_register(call.vcpu, number, call.args[1]));
     return 0;
 }
@@ -165,7 +165,7 @@ Answer set_debugreg(Call& call) {
 Answer get_debugreg(Call& call) {
     std::uint32_t const number = call.u32(0) == 4 || call.u32(0) == 5 ? call.u32(0) + 2 : call.u32(0);
     if (number > 7)
-        return Err{Error::invalid};
+        return Err{Error::no_device};
     return static_cast<std::int64_t>(guest::read_debug_register(call.vcpu, number));
 }
 
