@@ -25,6 +25,11 @@ class TapTest(unittest.TestCase):
     def test_a_broken_promise_is_a_problem(self):
         self.assertEqual(tap.parse("1..2\nok 1 - a\nnot ok 2 - b\n").problem(), "1 of 2 promises broken")
 
+    def test_what_was_skipped_is_told(self):
+        report = tap.parse("1..1\nok 1 - a # SKIP this CPU has no UMIP\n")
+        self.assertIsNone(report.problem())
+        self.assertEqual(report.skipped, ["1 - a # SKIP this CPU has no UMIP"])
+
     def test_silence_is_a_problem(self):
         self.assertIn("no plan", tap.parse("").problem())
 

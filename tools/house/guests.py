@@ -24,7 +24,7 @@ class GuestTest:
 def tests():
     """Each guest on one and on two CPUs; hello on four as well."""
     return [GuestTest(guest, machine.Shape(cpus), f"guest.{guest}.{cpus}cpu")
-            for guest in paths.guest_names() for cpus in CPUS + MORE_CPUS.get(guest, ())]
+            for guest in paths.test_guests() for cpus in CPUS + MORE_CPUS.get(guest, ())]
 
 
 def run_one(test):
@@ -55,6 +55,9 @@ def run(chosen, each=None):
                 problem, run_, report = future.result()
                 progress.show(f"{done}/{len(chosen)} {test.name}: {run_.seconds:.1f} s")
                 counted += Count(passed=not problem, failed=bool(problem))
+                if report.skipped:
+                    progress.close()
+                    say(f"{test.name} skipped: {'; '.join(report.skipped)}")
                 if problem:
                     progress.close()
                     explain(test, problem, run_, report)

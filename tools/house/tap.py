@@ -1,4 +1,5 @@
-"""The Test Anything Protocol as our guests speak it: "ok 1 - sentence", "not ok 2 - sentence", and a plan, "1..2"."""
+"""The Test Anything Protocol as our guests speak it: "ok 1 - sentence", "not ok 2 - sentence", "ok 3 - sentence # SKIP
+why", and a plan, "1..3"."""
 import dataclasses
 import re
 
@@ -12,6 +13,7 @@ class Report:
     planned: int | None
     passed: list[str]
     failed: list[str]
+    skipped: list[str] = dataclasses.field(default_factory=list)  # also among the passed
 
     def problem(self):
         """Why this is not a pass, in a sentence; None if it is one."""
@@ -33,5 +35,8 @@ def parse(console):
         if match["plan"]:
             report.planned = int(match["count"])
         else:
-            (report.failed if match["no"] else report.passed).append(f"{match['number']} - {match['sentence'] or ''}")
+            promise = f"{match['number']} - {match['sentence'] or ''}"
+            (report.failed if match["no"] else report.passed).append(promise)
+            if "# SKIP" in promise:
+                report.skipped.append(promise)
     return report
