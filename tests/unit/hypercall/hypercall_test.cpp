@@ -13,7 +13,7 @@ using test::Hypervisor;
 using test::Idle;
 
 constexpr std::int64_t kEperm = -1, kEfault = -14, kEnodev = -19, kEinval = -22, kEnosys = -38;
-constexpr std::uint64_t kNowhere = 0x7fff'0000'0000; ///< mapped by nobody
+constexpr std::uint64_t kNowhere = 0x7fff'0000'0000;   ///< mapped by nobody
 constexpr std::uint64_t kHole = 0xffff'8100'0000'0000; ///< the hypervisor's
 
 class Hypercall : public testing::Test {
@@ -76,8 +76,8 @@ TEST_F(Hypercall, RefusesAMulticallWithinAMulticall) {
 }
 
 TEST_F(Hypercall, GivesUpcallsOnlyWhereTheGuestHasACallbackForThem) {
-    auto const at = hypervisor.put(
-        Hypervisor::kScratch, evtchn_alloc_unbound_t{.dom = DOMID_SELF, .remote_dom = DOMID_SELF, .port = 0});
+    auto const at = hypervisor.put(Hypervisor::kScratch,
+                                   evtchn_alloc_unbound_t{.dom = DOMID_SELF, .remote_dom = DOMID_SELF, .port = 0});
     ASSERT_EQ(hypervisor.call(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, at), 0);
     EXPECT_GT(hypervisor.get<evtchn_alloc_unbound_t>(at).port, 0U);
     EXPECT_EQ(hypervisor.vcpu().info()->evtchn_upcall_mask, 1) << "events start masked";
@@ -100,5 +100,69 @@ TEST_F(Hypercall, DoesNotLetAGuestBreakAtAnAddressOfTheHypervisor) {
     EXPECT_EQ(hypervisor.call(__HYPERVISOR_set_debugreg, 0, Hypervisor::kScratch), 0);
     EXPECT_EQ(hypervisor.call(__HYPERVISOR_get_debugreg, 0), static_cast<std::int64_t>(Hypervisor::kScratch));
 }
+
+/// Arguments as a hostile kernel would choose them: often nearly right.
+class Malice {
+  public:
+    explicit Malice(std::uint32_t seed) : random_{seed} {}
+
+    std::uint64_t number() { return random_() % 64; }
+    std::uint64_t argument() {
+        static constexpr std::uint64_t kInteresting[] = {0,
+                                                         1,
+                                                         2,
+                                                         DOMID_SELF,
+                                                         DOMID_IO,
+                                                         ~std::uint64_t{0},
+                                                         0x8000'0000,
+                                                         kNowhere,
+                                                         kHole,
+                                                         Hypervisor::kScratch,
+                                                         Hypervisor::kScratch + 0xff8,
+                                                         Hypervisor::kVirtBase};
+        switch (random_() % 4) {
+        case 0: return random_();
+        case 1: return random_() % 32;
+        case 2: return Hypervisor::kScratch + random_() % 4096;
+        default: return kInteresting[random_() % std::size(kInteresting)];
+        }
+    }
+
+  private:
+    std::mt19937_64 random_;
+};
+
+class HostileHypercalls : public testing::TestWithParam<std::uint32_t> {};
+
+TEST_P(HostileHypercalls, LeaveTheHypervisorAliveAndItsAccountsInOrder) {
+    Hypervisor hypervisor;
+    Malice malice{GetParam()};
+    for (int i = 0; i < 3000 && !hypervisor.dom0->shut_down; ++i) {
+        std::array<std::uint64_t, 64> words{};
+        for (auto& word : words)
+            word = malice.argument();
+        // The guest may have taken its own scratch page away: then it has no memory to lie with.
+        if (!domain::write_guest(hypervisor.vcpu(), base::Vaddr{Hypervisor::kScratch}, words).ok())
+            break;
+        auto const number = malice.number();
+        if (number == __HYPERVISOR_sched_op || number == __HYPERVISOR_iret)
+            continue; // these end the vCPU's turn, which is another test's subject
+        try {
+            hypervisor.call(number, malice.argument(), malice.argument(), malice.argument(), malice.argument(),
+                            malice.argument(), malice.argument());
+        } catch (Idle const&) {
+            break;
+        } catch (arch_fake::PoweredOff const&) {
+            break;
+        } catch (arch_fake::Dom0Crashed const&) {
+            break;
+        }
+        ASSERT_TRUE(arch::lock_witness().empty()) << "hypercall " << number << " left a lock behind";
+    }
+    auto const& quota = hypervisor.system->quotas[0];
+    EXPECT_LE(quota.total(), quota.limit());
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, HostileHypercalls, testing::Range(1U, 9U));
 
 } // namespace

@@ -49,6 +49,15 @@ class Hypervisor {
         run::enter_next(*system, frame);
     }
 
+    /// A System is never destroyed but in tests: what is queued in it must go first.
+    ~Hypervisor() {
+        for (domain::Vcpu* const one : dom0->vcpus)
+            for (timing::Timer* const timer : {&one->singleshot, &one->periodic, &one->poll_timeout})
+                timer->stop();
+    }
+    Hypervisor(Hypervisor const&) = delete;
+    Hypervisor& operator=(Hypervisor const&) = delete;
+
     [[nodiscard]] domain::Vcpu& vcpu() { return *dom0->vcpus[0]; }
 
     /// The guest executes SYSCALL in kernel mode, again and again while the call is continued.

@@ -18,7 +18,7 @@ using base::Error;
 /// Fills an ABI string: cut if need be, always terminated, the rest zero (nothing of our memory leaks).
 template <std::size_t Size> void fill(char (&into)[Size], std::string_view text) {
     std::memset(into, 0, Size);
-    std::memcpy(into, text.data(), std::min(text.size(), Size - 1));
+    std::copy_n(text.begin(), std::min(text.size(), Size - 1), into); // an empty text may have no bytes at all
 }
 
 template <typename Buffer> Answer give_string(Call& call, std::string_view text) {
