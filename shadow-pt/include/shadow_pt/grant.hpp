@@ -13,6 +13,11 @@ template <Host H> auto Paging<H>::lock_place(EntryPlace const& place) -> base::R
     host_.release(target.frame, target.kind);
     if (!locked)
         return base::Err{base::Error::bad_address};
+    auto& frame = host_.frame(target.frame);
+    if (!frame.link().valid() && !materialize(target.frame, 1).ok()) { // the pool may have been full (SP-10)
+        frame.unlock_table();
+        return base::Err{base::Error::no_memory};
+    }
     return LockedEntry{.table = target.frame, .index = static_cast<unsigned>(place.entry.offset() / 8)};
 }
 

@@ -33,8 +33,8 @@ template <Host H> base::Status Paging<H>::leave(Mfn table, unsigned level, Unpin
     for (;;) {
         auto const step = frame.put_table(level, unpin);
         if (step != TableStep::last)
-            break; // or refused: another unpin was faster
-        if (frame.link().valid()) {
+            break;                                      // or refused: another unpin was faster
+        if (frame.link().valid() || !remains_.none()) { // the last use says that there is work to continue
             detach(table);
             frame.pause(0);
             TRY(drain());

@@ -1,0 +1,157 @@
+/// A domain of a few frames for shadow paging to work on: RAM, a neighbour's RAM, a special page, a device, and a pool of
+/// shadow pages that can run out.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <vector>
+
+#include "shadow_pt/paging.hpp"
+
+namespace shadow_pt::test {
+
+class FakeHost {
+  public:
+    /// Whose frames an entry names: 0 is the domain itself.
+    struct Source {
+        unsigned domain = 0;
+        bool operator==(Source const&) const = default;
+    };
+
+    // Frames by machine number. The domain's own gfn n is machine frame n + kOwn.
+    static constexpr unsigned kOwn = 100;
+    static constexpr unsigned kOwnFrames = 32;
+    static constexpr unsigned kForeign = 200;
+    static constexpr unsigned kForeignFrames = 4;
+    static constexpr unsigned kSpecial = 300; ///< gfn and frame
+    static constexpr unsigned kDevice = 400;  ///< gfn and frame
+    static constexpr unsigned kPool = 500;
+    static constexpr unsigned kMostShadows = 32;
+    static constexpr unsigned kCpus = 2;
+
+    explicit FakeHost(unsigned shadows = kMostShadows) : frames_(kPool + kMostShadows) {
+        for (unsigned n = kOwn; n < kOwn + kOwnFrames; ++n)
+            own(n);
+        for (unsigned n = kForeign; n < kForeign + kForeignFrames; ++n)
+            own(n);
+        own(kSpecial);
+        for (unsigned n = kPool; n < kPool + shadows; ++n) {
+            frames_[n].state.make_available();
+            pool_.push_back({.frame = base::Mfn{n}, .stamp = 0});
+        }
+        for (std::uint32_t cpu = 0; cpu < kCpus; ++cpu)
+            clock_.add_cpu(base::CpuId{cpu});
+        shadows_ = shadows;
+    }
+
+    static base::Mfn own_frame(unsigned gfn) { return base::Mfn{kOwn + gfn}; }
+
+    // --- what shadow paging asks ------------------------------------------------------------------------------------------
+
+    std::uint64_t* table(base::Mfn frame) { return frames_.at(frame.raw()).words.data(); }
+    FrameState& frame(base::Mfn frame) { return frames_.at(frame.raw()).state; }
+
+    base::Result<Target> translate(base::Gfn gfn, Wanted, Source source) {
+        auto const n = gfn.raw();
+        if (source.domain != 0)
+            return n < kForeignFrames ? take(kForeign + n, TargetKind::foreign, base::Gfn{kForeign + n}) : nothing();
+        if (n < kOwnFrames)
+            return take(kOwn + n, TargetKind::own, gfn);
+        if (n == kSpecial)
+            return take(n, TargetKind::special, gfn);
+        if (n == kDevice)
+            return Target{.frame = base::Mfn{n}, .kind = TargetKind::device, .shown = gfn};
+        return nothing();
+    }
+    base::Status reference(base::Mfn frame) {
+        if (frames_.at(frame.raw()).references == 0)
+            return base::Err{base::Error::invalid};
+        ++frames_[frame.raw()].references;
+        return {};
+    }
+    void release(base::Mfn frame, TargetKind) {
+        ASSERT(frames_.at(frame.raw()).references > 0);
+        --frames_[frame.raw()].references;
+    }
+
+    base::Result<base::Mfn> allocate_shadow() {
+        if (pool_.empty() || !clock_.is_safe(pool_.front().stamp))
+            return base::Err{base::Error::no_memory};
+        auto const page = pool_.front().frame;
+        pool_.pop_front();
+        frames_[page.raw()].words.fill(0);
+        return page;
+    }
+    void free_shadow(base::Mfn frame, Stamp stamp) { pool_.push_back({.frame = frame, .stamp = stamp}); }
+
+    void mark_dirty(base::Mfn frame) { ++frames_.at(frame.raw()).marks; }
+    bool should_yield() { return impatient; }
+    TlbClock& clock() { return clock_; }
+    void retire(Stamp) {
+        ++retired;
+        if (on_retire)
+            on_retire();
+        flush_everyone();
+    }
+    void root_entry_changed(base::Mfn, unsigned, std::uint64_t) {}
+    EntryRules rules() { return {}; }
+    void refused(Refusal, base::Gfn) {}
+
+    // --- what a test looks at -----------------------------------------------------------------------------------------------
+
+    void flush_everyone() {
+        for (std::uint32_t cpu = 0; cpu < kCpus; ++cpu)
+            clock_.end_flush(base::CpuId{cpu}, clock_.begin_flush());
+    }
+    unsigned references(base::Mfn frame) { return frames_.at(frame.raw()).references; }
+    unsigned marks(base::Mfn frame) { return frames_.at(frame.raw()).marks; }
+
+    /// Nothing is used, held, or taken from the pool any more.
+    void expect_idle() {
+        for (unsigned n = kOwn; n < kPool; ++n) {
+            if (frames_[n].state.use() == Use::free)
+                continue;
+            EXPECT_EQ(frames_[n].references, 1U) << "frame " << n;
+            EXPECT_EQ(frames_[n].state.word(), UseWord(Use::none, 0)) << "frame " << n;
+            EXPECT_FALSE(frames_[n].state.link().valid()) << "frame " << n;
+        }
+        EXPECT_EQ(pool_.size(), shadows_);
+    }
+
+    bool impatient = false; ///< should_yield() says so at every chance
+    unsigned retired = 0;
+    std::function<void()> on_retire; ///< before the flush: what a CPU's stale TLB entry still writes
+
+  private:
+    struct Frame {
+        std::array<std::uint64_t, base::kTableEntries> words{};
+        FrameState state;
+        unsigned references = 0; ///< the owner's, and one for each that translate() gave
+        unsigned marks = 0;
+    };
+    struct Freed {
+        base::Mfn frame;
+        Stamp stamp;
+    };
+
+    void own(unsigned n) {
+        frames_[n].state.make_available();
+        frames_[n].references = 1;
+    }
+    base::Result<Target> take(std::uint64_t n, TargetKind kind, base::Gfn shown) {
+        ++frames_[n].references;
+        return Target{.frame = base::Mfn{n}, .kind = kind, .shown = shown};
+    }
+    static base::Result<Target> nothing() { return base::Err{base::Error::invalid}; }
+
+    std::vector<Frame> frames_;
+    std::deque<Freed> pool_;
+    std::size_t shadows_ = 0;
+    TlbClock clock_;
+};
+
+static_assert(Host<FakeHost>);
+
+} // namespace shadow_pt::test
