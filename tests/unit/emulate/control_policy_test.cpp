@@ -68,7 +68,7 @@ TEST(DebugRegisters, Dr6KeepsItsFixedBits) {
 
 TEST(DebugRegisters, Dr7EnablesBreakpointsButNeverGuardsNorWatchesPorts) {
     EXPECT_EQ(written_debug(7, 0).value(), 0x400U);
-    EXPECT_EQ(written_debug(7, 0x000d'0001).value(), 0x000d'0401U); // writes of four bytes, breakpoint 0
+    EXPECT_EQ(written_debug(7, 0x000d'0001).value(), 0x000d'0401U);      // writes of four bytes, breakpoint 0
     EXPECT_EQ(written_debug(7, 1U << 13).error(), Error::not_permitted); // GD
     EXPECT_EQ(written_debug(7, 0x0002'0001).error(), Error::not_permitted);
     EXPECT_EQ(written_debug(7, 0x2000'0080).error(), Error::not_permitted);

@@ -14,8 +14,8 @@
 namespace dom0 {
 
 struct Request {
-    base::Bytes kernel;             ///< an ELF file with Xen notes
-    base::Bytes initrd;             ///< empty: none
+    base::Bytes kernel; ///< an ELF file with Xen notes
+    base::Bytes initrd; ///< empty: none
     std::string_view command_line;
     std::string_view more_arguments;
     boot::Dom0Memory memory;
