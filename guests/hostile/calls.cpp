@@ -101,7 +101,9 @@ Call vcpu_call(Dice& dice) {
     std::uint64_t const command = dice.one_of(commands);
     std::uint64_t* const arguments = sandbox().arguments(dice);
     arguments[0] = sandbox().address(dice);
-    return {__HYPERVISOR_vcpu_op, {command, dice.once_in(2) ? 0 : sandbox().number(dice), word(arguments)}};
+    // A vCPU that is down would find its NMI when it is started, long after.
+    std::uint64_t const vcpu = dice.once_in(2) || command == VCPUOP_send_nmi ? 0 : sandbox().number(dice);
+    return {__HYPERVISOR_vcpu_op, {command, vcpu, dice.once_in(8) ? 0 : word(arguments)}};
 }
 
 Call other_call(Dice& dice) {

@@ -74,19 +74,22 @@ TEST("the list can be written to its last page's end") {
 }
 
 TEST("the frames of the list and of the tables that map it are not pinned: once unhooked they are ordinary memory") {
-    Entry const hook = place_of(startup().mfn_list, 4).read();
+    Place const root_slot = place_of(startup().mfn_list, 4);
+    std::uint64_t const slot = root_slot.address();
+    Entry const hook = root_slot.read();
     std::uint64_t const first = startup().first_p2m_pfn, count = startup().nr_p2m_frames;
-    static std::uint64_t frames[4096];
-    CHECK(count <= 4096);
-    for (std::uint64_t i = 0; i < count && i < 4096; ++i)
-        frames[i] = frame_of_pfn(first + i).raw();
-    std::uint64_t const slot = place_of(startup().mfn_list, 4).address();
+    // The first and the last of them: the list's own, and those of tables.
+    static Frame frames[64];
+    for (std::uint64_t i = 0; i < 32; ++i) {
+        frames[i] = frame_of_pfn(first + i % count);
+        frames[63 - i] = frame_of_pfn(first + count - 1 - i % count);
+    }
     std::uint64_t const spare = fresh_page().va();
     CHECK_EQ(update_entry(slot, 0), 0); // until it is hooked again, frame_of_pfn would fault
-    for (std::uint64_t i = 0; i < count && i < 4096; ++i)
-        CHECK_EQ(update_va_mapping(spare, entry(Frame{frames[i]}, kWritable)), 0);
+    for (Frame const frame : frames)
+        CHECK_EQ(update_va_mapping(spare, entry(frame, kWritable)), 0);
     CHECK_EQ(update_va_mapping(spare, 0), 0);
     // Hooked again, they are tables again.
     CHECK_EQ(update_entry(slot, hook), 0);
-    CHECK_EQ(frame_of_pfn(first).raw(), frames[0]);
+    CHECK_EQ(frame_of_pfn(first).raw(), frames[0].raw());
 }

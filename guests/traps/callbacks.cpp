@@ -91,6 +91,12 @@ TEST("a vCPU can be sent a non-maskable interrupt: vector 2, even while events a
     set_handler(before);
 }
 
+TEST("sending a non-maskable interrupt takes no argument, and a vCPU that is there") {
+    int argument = 0;
+    CHECK_EQ(vcpu_op(VCPUOP_send_nmi, 0, &argument), kEINVAL);
+    CHECK_EQ(vcpu_op(VCPUOP_send_nmi, 1000), kENOENT);
+}
+
 TEST("a second one waits until the first one's iret") {
     nmis = 0;
     in_nmi = nested = false;

@@ -106,7 +106,7 @@ Answer vcpu_op(Call& call) {
             return Err{Error::invalid};
         domain::stop_singleshot_timer(target);
         return 0;
-    case VCPUOP_send_nmi: return send_nmi(target);
+    case VCPUOP_send_nmi: return call.args[2] == 0 ? send_nmi(target) : Answer{Err{Error::invalid}};
     default: return Err{Error::not_implemented};
     }
 }
