@@ -57,7 +57,7 @@ def run(chosen, each=None):
                 counted += Count(passed=not problem, failed=bool(problem))
                 if report.skipped:
                     progress.close()
-                    say(f"{test.name} skipped: {'; '.join(report.skipped)}")
+                    say(f"{test.name}: {len(report.skipped)} promises skipped: {'; '.join(sorted(set(report.skipped)))}")
                 if problem:
                     progress.close()
                     explain(test, problem, run_, report)
