@@ -55,22 +55,14 @@ TEST("what things cost has been printed") {
     });
     report("a store to a table, emulated",
            [&](unsigned i) { *const_cast<Entry volatile*>(window.l1.entries()) = i % 2 == 0 ? mapping : 0; });
-    report("a page fault, and back by iret", [&](unsigned) {
-        Handler const before = set_handler([](Trap& trap) {
-            trap.rip += 2; // the length of the load below
-            return true;
-        });
-        asm volatile("mov (%%rax), %%eax" : : "a"(0x1000)); // 8b 00
-        set_handler(before);
+    // The handler goes on behind the instruction that trapped: UD2 has two bytes, the load three.
+    Handler const before = set_handler([](Trap& trap) {
+        trap.rip += trap.vector == kPageFault ? 3 : 2;
+        return true;
     });
-    report("UD2, and back by iret", [&](unsigned) {
-        Handler const before = set_handler([](Trap& trap) {
-            trap.rip += 2;
-            return true;
-        });
-        asm volatile("ud2");
-        set_handler(before);
-    });
+    report("a page fault, and back by iret", [](unsigned) { load_by_rax(0x1000); });
+    report("UD2, and back by iret", [](unsigned) { ud2(); });
+    set_handler(before);
     report("to user mode, and back by a system call", [](unsigned) { user_trap_of([] {}); });
     report("cpuid, as the hypervisor answers", [](unsigned) { xen_cpuid(0); });
     report("sending an event to a masked port", [&](unsigned) { send(port); });

@@ -6,6 +6,7 @@
 #include "lib/test.hpp"
 #include "lib/trap.hpp"
 #include "lib/vcpu.hpp"
+#include "lib/vectors.hpp"
 
 using namespace lib;
 
@@ -13,26 +14,6 @@ namespace {
 
 constexpr std::uint32_t kFsBase = 0xc000'0100, kGsBase = 0xc000'0101, kKernelGsBase = 0xc000'0102;
 constexpr std::uint64_t kCr4De = 8, kCr4Osxsave = 1 << 18;
-
-struct alignas(64) Vectors {
-    std::uint64_t words[16][4]; ///< a register each; SSE's are the first half
-
-    void fill(std::uint64_t seed) {
-        for (auto& one : words)
-            for (auto& word : one)
-                word = seed = seed * 6364136223846793005 + 1442695040888963407;
-    }
-};
-
-#define EACH_REGISTER(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-#define LOAD_XMM(n) asm volatile("movdqa %0, %%xmm" #n : : "m"(from.words[n]));
-#define STORE_XMM(n) asm volatile("movdqa %%xmm" #n ", %0" : "=m"(to.words[n]));
-#define LOAD_YMM(n) asm volatile("vmovdqa %0, %%ymm" #n : : "m"(from.words[n]));
-#define STORE_YMM(n) asm volatile("vmovdqa %%ymm" #n ", %0" : "=m"(to.words[n]));
-[[gnu::noinline]] void load_xmm(Vectors const& from) { EACH_REGISTER(LOAD_XMM) }
-[[gnu::noinline]] void store_xmm(Vectors& to) { EACH_REGISTER(STORE_XMM) }
-[[gnu::noinline]] void load_ymm(Vectors const& from) { EACH_REGISTER(LOAD_YMM) }
-[[gnu::noinline]] void store_ymm(Vectors& to) { EACH_REGISTER(STORE_YMM) }
 
 bool has_avx() { return (xen_cpuid(1).ecx & 1 << 28) != 0 && (xen_cpuid(0xd).eax & 4) != 0; }
 
@@ -51,9 +32,10 @@ void spoil_everything() {
     } else {
         load_xmm(rubbish);
     }
-    std::uint16_t const control = 0x27f;
-    std::uint32_t const mxcsr = 0x3f80;
-    asm volatile("fninit\n\tfldpi\n\tfldcw %0\n\tldmxcsr %1" : : "m"(control), "m"(mxcsr));
+    fninit();
+    push_log2_e();
+    set_x87_control(0x27f);
+    set_mxcsr(0x3f80);
     write_ds(FLAT_KERNEL_SS);
     write_es(FLAT_KERNEL_SS);
     write_fs(FLAT_KERNEL_SS);
@@ -99,10 +81,7 @@ TEST("a vCPU begins with its floating-point unit as after FNINIT, SSE's defaults
         std::uint32_t mxcsr;
         std::uint64_t cr0;
     };
-    auto const look = [](Seen& seen) {
-        asm volatile("fnstcw %0\n\tstmxcsr %1" : "=m"(seen.control), "=m"(seen.mxcsr));
-        seen.cr0 = read_cr0();
-    };
+    auto const look = [](Seen& seen) { seen = {x87_control(), mxcsr(), read_cr0()}; };
     Seen seen[2] = {{0x37f, 0x1f80, 0}, {0x37f, 0x1f80, 0}};
     look(seen[0]);
     if (vcpus() > 1)
@@ -117,17 +96,16 @@ TEST("a vCPU begins with its floating-point unit as after FNINIT, SSE's defaults
 TEST("the vector registers of SSE, and MXCSR") {
     Vectors before, after;
     before.fill(1);
-    std::uint32_t mxcsr = 0x1f80 | 0x6000; // rounds toward zero
-    std::uint32_t const usual = 0x1f80;
-    asm volatile("ldmxcsr %0" : : "m"(mxcsr));
+    set_mxcsr(0x1f80 | 0x6000); // rounds toward zero
     load_xmm(before);
     switch_away();
     store_xmm(after);
-    asm volatile("stmxcsr %0\n\tldmxcsr %1" : "=m"(mxcsr) : "m"(usual));
+    std::uint32_t const kept = mxcsr();
+    set_mxcsr(0x1f80);
     for (unsigned i = 0; i < 16; ++i)
         for (unsigned half = 0; half < 2; ++half)
             CHECK_EQ(after.words[i][half], before.words[i][half]);
-    CHECK_EQ(mxcsr & ~0x3fU, 0x1f80 | 0x6000);
+    CHECK_EQ(kept & ~0x3fU, 0x1f80 | 0x6000);
 }
 
 TEST("the vector registers of AVX, and XCR0") {
@@ -150,15 +128,15 @@ TEST("the vector registers of AVX, and XCR0") {
 }
 
 TEST("the floating-point stack and its control word") {
-    std::uint16_t control = 0xf7f;
-    asm volatile("fninit\n\tfldcw %0\n\tfld1\n\tfldl2e" : : "m"(control));
+    fninit();
+    set_x87_control(0xf7f);
+    push_one();
+    push_log2_e();
     switch_away();
-    double top = 0, second = 0;
-    control = 0;
-    asm volatile("fnstcw %2\n\tfstpl %0\n\tfstpl %1\n\tfninit" : "=m"(top), "=m"(second), "=m"(control));
-    CHECK_EQ(__builtin_bit_cast(std::uint64_t, top), 0x3ff7'1547'652b'82fe); // log2(e)
-    CHECK_EQ(__builtin_bit_cast(std::uint64_t, second), 0x3ff0'0000'0000'0000);
-    CHECK_EQ(control, 0xf7f);
+    CHECK_EQ(x87_control(), 0xf7f);
+    CHECK_EQ(pop_double(), 0x3ff7'1547'652b'82fe);
+    CHECK_EQ(pop_double(), 0x3ff0'0000'0000'0000);
+    fninit();
 }
 
 TEST("the bases of FS and GS, the active one and user mode's") {
@@ -246,7 +224,7 @@ TEST("the stack of the kernel, and the bases while user mode runs") {
     set_segment_base(SEGBASE_GS_KERNEL, 0x4444'0000);
     set_segment_base(SEGBASE_GS_USER, 0x5555'0000);
     switch_away();
-    Caught const trap = user_trap_of([] { asm volatile("mov %%gs:0, %%rax" : : : "rax"); });
+    Caught const trap = user_trap_of([] { read_by_gs(0); });
     CHECK_EQ(trap.fault_address, 0x5555'0000);
     CHECK_EQ(trap.frame, this_vcpu().trap_stack_top() - 8 * 8);
     CHECK_EQ(rdmsr(kGsBase), 0x4444'0000);
@@ -256,20 +234,27 @@ TEST("TS, if it was set; and #NM comes to the one who set it") {
     fpu_taskswitch(true);
     switch_away();
     CHECK((read_cr0() & 8) != 0);
-    CHECK_EQ(trap_of([] { asm volatile("fnop"); }).vector, kDeviceNotAvailable);
+    CHECK_EQ(trap_of([] { fnop(); }).vector, kDeviceNotAvailable);
     fpu_taskswitch(false);
 }
 
 TEST("the general registers and the flags, over many switches") {
-    std::uint64_t sum = 0, wanted = 0;
+    constexpr std::uint64_t kCarry = 1;
     for (std::uint64_t i = 0; i < 300; ++i) {
-        std::uint64_t a = i, b = i * 3, c = i * 5, d = i * 7;
-        bool carry = false;
-        asm volatile("stc\n\tsyscall\n\tsetc %5"
-                     : "+b"(a), "+r"(b), "+r"(c), "+r"(d), "=a"(sum), "=r"(carry)
-                     : "4"(__HYPERVISOR_sched_op), "D"(SCHEDOP_yield), "S"(0)
-                     : "rcx", "r11", "memory");
-        wanted += (a == i && b == i * 3 && c == i * 5 && d == i * 7 && carry && sum == 0) ? 1 : 0;
+        Trap start = kernel_at(at_syscall); // a hypercall, since it is the kernel's
+        start.rax = __HYPERVISOR_sched_op;
+        start.rdi = SCHEDOP_yield;
+        start.rflags |= kCarry;
+        std::uint64_t* const kept[] = {&start.rbx, &start.rbp, &start.r9, &start.r12,
+                                       &start.r13, &start.r14, &start.r15};
+        for (unsigned which = 0; which < 7; ++which)
+            *kept[which] = i << 8 | which;
+        Caught const trap = trap_from(start);
+        std::uint64_t const seen[] = {trap.rbx, trap.rbp, trap.r9, trap.r12, trap.r13, trap.r14, trap.r15};
+        for (unsigned which = 0; which < 7; ++which)
+            CHECK_EQ(seen[which], i << 8 | which);
+        CHECK_EQ(trap.vector, kInvalidOpcode); // the UD2 behind it
+        CHECK_EQ(trap.rax, 0);
+        CHECK_EQ(trap.rflags & kCarry, kCarry);
     }
-    CHECK_EQ(wanted, 300);
 }

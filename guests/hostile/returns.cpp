@@ -8,12 +8,6 @@
 
 using namespace lib;
 
-namespace {
-
-void stop() { asm volatile("ud2"); }
-
-} // namespace
-
 TEST("irets to anywhere end in an exception of the guest") {
     Dice dice{0x17e7};
     use_user_mode();
@@ -25,8 +19,8 @@ TEST("irets to anywhere end in an exception of the guest") {
         std::uint64_t const ss = dice.once_in(3) ? 0xe02b : dice.one_of(selectors);
         bool const to_user = (cs & 3) == 3;
         bool const to_32_bits = (cs | 3) == FLAT_USER_CS32; // QEMU itself dies of 32-bit code above 4 GiB
-        std::uint64_t const addresses[] = {word(&stop),   word(&stop), 0,          kUnmapped,
-                                           kNotCanonical, kHypervisor, dice.next()};
+        std::uint64_t const addresses[] = {word(&at_ud2), word(&at_ud2), 0,          kUnmapped,
+                                           kNotCanonical, kHypervisor,   dice.next()};
         std::uint64_t frame[9] = {
             dice.next(), dice.next(), dice.next(),
             dice.once_in(2)   ? 0
@@ -54,7 +48,7 @@ TEST("system calls and exceptions from user mode with any registers") {
              {&user.rax, &user.rbx, &user.rcx, &user.rdx, &user.rsi, &user.rdi, &user.rbp, &user.r8, &user.r9,
               &user.r10, &user.r11, &user.r12, &user.r13, &user.r14, &user.r15})
             *one = sandbox().number(dice);
-        user.rip = dice.once_in(2) ? word(+[] { asm volatile("syscall"); }) : word(&stop);
+        user.rip = word(dice.once_in(2) ? &at_syscall : &at_ud2);
         user.cs = FLAT_USER_CS;
         user.ss = FLAT_USER_SS;
         user.rflags = dice.next() & ~std::uint64_t{kTrapFlag};

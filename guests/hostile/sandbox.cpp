@@ -1,6 +1,6 @@
 #include "sandbox.hpp"
 
-#include "lib/events.hpp"
+#include "lib/instructions.hpp"
 #include "lib/test.hpp"
 #include "lib/trap.hpp"
 
@@ -47,7 +47,7 @@ void check_sanity() {
     using namespace lib;
     static std::uint64_t const sum = sum_of(image_start, image_constant_end);
     CHECK_EQ(sum_of(image_start, image_constant_end), sum);
-    CHECK_EQ(trap_of([] { asm volatile("ud2"); }).vector, kInvalidOpcode);
+    CHECK_EQ(trap_of([] { ud2(); }).vector, kInvalidOpcode);
     CHECK_EQ(trap_of([] { touch(*reinterpret_cast<char volatile*>(kUnmapped)); }).vector, kPageFault);
     Window const& window = sandbox().window();
     CHECK_EQ(window.set(511, entry(root_table().frame(), kReadOnly)), 0);

@@ -9,12 +9,8 @@ using namespace lib;
 namespace {
 
 /// A far call through @p selector: to a code segment, a gate, or nowhere.
-Caught far_call(std::uint16_t selector, std::uint32_t offset) {
-    struct [[gnu::packed]] {
-        std::uint32_t offset;
-        std::uint16_t selector;
-    } const target{offset, selector};
-    return trap_of([&] { asm volatile("lcall *%0" : : "m"(target)); });
+Caught call_through(std::uint16_t selector, std::uint32_t offset) {
+    return trap_of([&] { far_call({offset, selector}); });
 }
 
 /// Loads it into every data segment register.
@@ -64,7 +60,7 @@ TEST("descriptors of any kind, put into the GDT in use, loaded, and called throu
         for (unsigned privilege = 0; privilege < 4; privilege += 3) {
             auto const selector = static_cast<std::uint16_t>(slot * 8 + privilege);
             load_everywhere(selector);
-            Caught const trap = far_call(selector, 0x1234);
+            Caught const trap = call_through(selector, 0x1234);
             if (trap.vector == kNoTrap || (read_cs() & 3) != 3)
                 return fail(__FILE_NAME__, __LINE__, "still in ring 3", trap.vector, read_cs());
         }
@@ -88,7 +84,7 @@ TEST("the same in an LDT") {
         for (unsigned slot = 0; slot < 5; ++slot) {
             auto const selector = static_cast<std::uint16_t>(slot * 8 + 7);
             load_everywhere(selector);
-            Caught const trap = far_call(selector, 0x1234);
+            Caught const trap = call_through(selector, 0x1234);
             if (trap.vector == kNoTrap || (read_cs() & 3) != 3)
                 return fail(__FILE_NAME__, __LINE__, "still in ring 3", trap.vector, read_cs());
         }
@@ -108,7 +104,7 @@ TEST("every selector there is, without a GDT of the guest's") {
     write_es(0);
     // Far calls through the hypervisor's own: its code of privilege 0 is not to be had.
     for (unsigned selector = 0xe000; selector < 0xe100; selector += 8) {
-        Caught const trap = far_call(static_cast<std::uint16_t>(selector | 3), 0x1234);
+        Caught const trap = call_through(static_cast<std::uint16_t>(selector | 3), 0x1234);
         CHECK(trap.vector != kNoTrap);
     }
     check_sanity();

@@ -1,4 +1,5 @@
 /// Page tables by chance, pinned at any level: what is accepted cannot be written, what is refused is memory.
+#include "lib/stores.hpp"
 #include "lib/test.hpp"
 #include "lib/trap.hpp"
 #include "sandbox.hpp"
@@ -44,12 +45,12 @@ TEST("stores of any content to a table in use are done or are page faults") {
         std::uint64_t const kind = dice.below(6);
         Caught const trap = trap_of([&] {
             switch (kind) {
-            case 0: asm volatile("mov %b0, (%1)" : : "q"(value), "r"(place) : "memory"); break;
-            case 1: asm volatile("mov %w0, (%1)" : : "r"(value), "r"(place) : "memory"); break;
-            case 2: asm volatile("lock xchg %k0, (%1)" : : "r"(value), "r"(place) : "memory"); break;
-            case 3: asm volatile("lock or %0, (%1)" : : "r"(value), "r"(place) : "memory"); break;
-            case 4: asm volatile("lock btc %0, (%1)" : : "r"(value & 63), "r"(place) : "memory"); break;
-            default: asm volatile("mov %0, (%1)" : : "r"(value), "r"(place) : "memory"); break;
+            case 0: return store_byte(place, value);
+            case 1: return store_word(place, value);
+            case 2: return exchange_long(place, value);
+            case 3: return or_quad(place, value);
+            case 4: return complement_bit(place, value);
+            default: return store_quad(place, value);
             }
         });
         if (trap.vector != kNoTrap && trap.vector != kPageFault)

@@ -10,52 +10,56 @@ extern "C" std::byte hypercall_page[kPageSize];
 
 namespace {
 
-/// Through the page, every register but RAX and those of the arguments comes back, RCX and R11 as well.
-std::int64_t page_hypercall(unsigned number, std::uint64_t a, void* b, std::uint64_t& rcx, std::uint64_t& r11) {
-    std::int64_t result;
-    register std::uint64_t in_r11 asm("r11") = r11;
-    asm volatile("call *%[stub]"
-                 : "=a"(result), "+D"(a), "+S"(b), "+c"(rcx), "+r"(in_r11)
-                 : [stub] "b"(hypercall_page + number * 32)
-                 : "memory");
-    r11 = in_r11;
-    return result;
+/// A call of the page's stub with that number, with these registers; when it returns, it comes to UD2.
+Caught call_stub(unsigned number, Trap start) {
+    start.rip = word(hypercall_page + number * 32);
+    *reinterpret_cast<std::uint64_t*>(start.rsp -= 8) = word(&at_ud2);
+    return trap_from(start);
 }
 
 } // namespace
 
 TEST("the hypercall page makes hypercalls") {
-    std::uint64_t rcx = 0x1234, r11 = 0x5678;
-    CHECK_EQ(page_hypercall(__HYPERVISOR_xen_version, XENVER_version, nullptr, rcx, r11), (4 << 16) | 17);
-    CHECK_EQ(page_hypercall(63, 0, nullptr, rcx, r11), kENOSYS);
+    Trap start = kernel_at(nullptr);
+    start.rdi = XENVER_version;
+    Caught const known = call_stub(__HYPERVISOR_xen_version, start);
+    CHECK_EQ(known.vector, kInvalidOpcode);
+    CHECK_EQ(known.rip, word(&at_ud2));
+    CHECK_EQ(known.rax, (4 << 16) | 17);
+    CHECK_EQ(call_stub(63, start).rax, kENOSYS);
 }
 
 TEST("a stub of the page keeps rcx and r11, which a bare SYSCALL destroys") {
-    std::uint64_t rcx = 0x1234, r11 = 0x5678;
-    page_hypercall(__HYPERVISOR_xen_version, XENVER_version, nullptr, rcx, r11);
-    CHECK_EQ(rcx, 0x1234);
-    CHECK_EQ(r11, 0x5678);
+    Trap start = kernel_at(nullptr);
+    start.rcx = 0x1234;
+    start.r11 = 0x5678;
+    Caught const trap = call_stub(__HYPERVISOR_xen_version, start);
+    CHECK_EQ(trap.rcx, 0x1234);
+    CHECK_EQ(trap.r11, 0x5678);
+    CHECK_EQ(trap.rsp, start.rsp);
 }
 
-TEST("the page's iret takes its frame from the stack, with rcx, r11 and rax as they are") {
-    // The stub pushes rcx, r11 and rax itself: it is jumped to, with flags, rip, cs, rflags, rsp, ss on the stack.
-    std::uint64_t rax = 0xaaaa, rcx = 0xcccc;
-    asm volatile("mov %%rsp, %%rdx\n\t"
-                 "push %[ss]\n\t"
-                 "push %%rdx\n\t"
-                 "push %[rflags]\n\t"
-                 "push %[cs]\n\t"
-                 "lea 1f(%%rip), %%rdx\n\t"
-                 "push %%rdx\n\t"
-                 "push $0\n\t"
-                 "jmp *%[stub]\n"
-                 "1:"
-                 : "+a"(rax), "+c"(rcx)
-                 : [stub] "b"(hypercall_page + __HYPERVISOR_iret * 32), [ss] "r"(std::uint64_t{FLAT_KERNEL_SS}),
-                   [cs] "r"(std::uint64_t{FLAT_KERNEL_CS & ~3}), [rflags] "r"(std::uint64_t{2})
-                 : "rdx", "r11", "memory");
-    CHECK_EQ(rax, 0xaaaa);
-    CHECK_EQ(rcx, 0xcccc);
+TEST("the page's iret is jumped to with flags, rip, cs, rflags, rsp, ss on the stack, and keeps rax, rcx and r11") {
+    Trap start = kernel_at(nullptr);
+    start.rip = word(hypercall_page + __HYPERVISOR_iret * 32);
+    start.rax = 0xaaaa;
+    start.rcx = 0xcccc;
+    start.r11 = 0xbbbb;
+    std::uint64_t const top = start.rsp;
+    start.rsp -= 6 * 8;
+    auto* const frame = reinterpret_cast<std::uint64_t*>(start.rsp);
+    frame[0] = 0;
+    frame[1] = word(&at_ud2);
+    frame[2] = FLAT_KERNEL_CS & ~3;
+    frame[3] = 0;
+    frame[4] = top;
+    frame[5] = FLAT_KERNEL_SS;
+    Caught const trap = trap_from(start);
+    CHECK_EQ(trap.rip, word(&at_ud2));
+    CHECK_EQ(trap.rsp, top);
+    CHECK_EQ(trap.rax, 0xaaaa);
+    CHECK_EQ(trap.rcx, 0xcccc);
+    CHECK_EQ(trap.r11, 0xbbbb);
 }
 
 TEST("the list of frames is where the kernel wants it") {

@@ -1,6 +1,7 @@
 /// The Accessed and Dirty bits in the guest's own entries behave as the processor's (docs/shadow-paging.md SP-15, SP-16).
 /// A may be set earlier than needed: a processor may do that too. D never is.
 #include "lib/memory.hpp"
+#include "lib/stores.hpp"
 #include "lib/test.hpp"
 #include "lib/trap.hpp"
 
@@ -21,7 +22,7 @@ struct Mapped {
     void write() const { window.at(0) = 1; }
     /// As Linux does: one locked store that is emulated, and a flush.
     void clear(unsigned bit) const {
-        asm volatile("lock btrq %1, %0" : "+m"(*window.l1.entries()) : "r"(std::uint64_t{bit}));
+        reset_bit(window.l1.entries(), bit);
         flush_page(window.va(0));
     }
 };

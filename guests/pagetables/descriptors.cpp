@@ -18,7 +18,7 @@ constexpr std::uint64_t data_segment(std::uint32_t base, unsigned privilege = 3)
 
 /// Where FS leads, by what a read through it faults on.
 std::uint64_t where_fs_leads() {
-    return trap_of([] { asm volatile("mov %%fs:0, %%rax" : : : "rax"); }).fault_address;
+    return trap_of([] { read_by_fs(0); }).fault_address;
 }
 
 std::uint64_t raw(Page page) { return page.frame().raw(); }

@@ -1,5 +1,6 @@
 /// Plain stores to a lowest-level table in use: it is mapped read-only, the store faults, and the hypervisor does it
 /// (docs/abi.md §2.3). Linux relies on each of these forms.
+#include "lib/stores.hpp"
 #include "frames.hpp"
 #include "lib/memory.hpp"
 #include "lib/test.hpp"
@@ -50,23 +51,20 @@ TEST("MOV of a register: an entry appears, changes, goes") {
 TEST("MOV of an immediate value, extended by its sign") {
     Stores const s;
     *s.slot(0) = entry(s.first.frame(), kReadOnly);
-    asm volatile("movq $0, %0" : "=m"(*s.slot(0)));
+    store_immediate<0>(s.slot(0));
     CHECK_EQ(*s.slot(0), 0);
     CHECK(s.absent(0));
-    asm volatile("movq $-2, %0" : "=m"(*s.slot(0)));
+    store_immediate<-2>(s.slot(0));
     CHECK_EQ(*s.slot(0), ~std::uint64_t{1});
 }
 
 TEST("XCHG: the old entry comes back") {
     Stores const s;
     *s.slot(0) = entry(s.first.frame(), kReadOnly);
-    Entry value = entry(s.second.frame(), kReadOnly);
-    asm volatile("xchg %0, %1" : "+r"(value), "+m"(*s.slot(0)));
-    CHECK_EQ(value & kKept, entry(s.first.frame(), kReadOnly) & kKept);
+    CHECK_EQ(exchange(s.slot(0), entry(s.second.frame(), kReadOnly)) & kKept,
+             entry(s.first.frame(), kReadOnly) & kKept);
     CHECK_EQ(s.seen(0), 2);
-    value = 0;
-    asm volatile("xchg %0, %1" : "+r"(value), "+m"(*s.slot(0)));
-    CHECK_EQ(value & kKept, entry(s.second.frame(), kReadOnly) & kKept);
+    CHECK_EQ(exchange(s.slot(0), 0) & kKept, entry(s.second.frame(), kReadOnly) & kKept);
     CHECK(s.absent(0));
 }
 
@@ -75,13 +73,10 @@ TEST("LOCK CMPXCHG: done if the entry is what was thought, and says so") {
     *s.slot(0) = entry(s.first.frame(), kReadOnly);
     Entry const fresh = entry(s.second.frame(), kReadOnly);
     Entry expected = 0;
-    bool done = true;
-    asm volatile("lock cmpxchg %3, %1" : "+a"(expected), "+m"(*s.slot(0)), "=@ccz"(done) : "r"(fresh));
-    CHECK(!done);
+    CHECK(!compare_exchange(s.slot(0), expected, fresh));
     CHECK_EQ(expected, *s.slot(0));
     CHECK_EQ(s.seen(0), 1);
-    asm volatile("lock cmpxchg %3, %1" : "+a"(expected), "+m"(*s.slot(0)), "=@ccz"(done) : "r"(fresh));
-    CHECK(done);
+    CHECK(compare_exchange(s.slot(0), expected, fresh));
     CHECK_EQ(s.seen(0), 2);
 }
 
@@ -89,7 +84,7 @@ TEST("LOCK AND of one byte takes the write permission away") {
     Stores const s;
     *s.slot(0) = entry(s.first.frame(), kWritable);
     s.window.at(0) = 1;
-    asm volatile("lock andb %1, %0" : "+m"(*reinterpret_cast<std::uint8_t*>(s.slot(0))) : "i"(0xfd));
+    and_first_byte<0xff - kRw>(s.slot(0));
     CHECK_EQ(*s.slot(0) & kKept, entry(s.first.frame(), kReadOnly | kDirty) & kKept);
     flush_page(s.window.va(0));
     CHECK_EQ(trap_of([&] { s.window.at(0) = 5; }).error_code, kFaultPresent | kFaultWrite);
@@ -99,7 +94,7 @@ TEST("LOCK AND of one byte takes the write permission away") {
 TEST("LOCK OR of one byte gives it back") {
     Stores const s;
     *s.slot(0) = entry(s.first.frame(), kReadOnly);
-    asm volatile("lock orb %1, %0" : "+m"(*reinterpret_cast<std::uint8_t*>(s.slot(0))) : "i"(kRw));
+    or_first_byte<kRw>(s.slot(0));
     flush_page(s.window.va(0));
     s.window.at(0) = 5;
     CHECK_EQ(s.first[0], 5);
@@ -108,38 +103,27 @@ TEST("LOCK OR of one byte gives it back") {
 TEST("LOCK BTR and LOCK BTS: the bit as it was is in the carry flag") {
     Stores const s;
     *s.slot(0) = entry(s.first.frame(), kReadOnly);
-    bool was = false;
-    asm volatile("lock btrq $5, %0" : "+m"(*s.slot(0)), "=@ccc"(was));
-    CHECK(was);
-    asm volatile("lock btsq $1, %0" : "+m"(*s.slot(0)), "=@ccc"(was));
-    CHECK(!was);
-    asm volatile("lock btsq %2, %0" : "+m"(*s.slot(0)), "=@ccc"(was) : "r"(std::uint64_t{1}));
-    CHECK(was);
+    CHECK(reset_bit_immediate<5>(s.slot(0)));
+    CHECK(!set_bit_immediate<1>(s.slot(0)));
+    CHECK(set_bit(s.slot(0), 1));
     flush_page(s.window.va(0));
     s.window.at(0) = 7;
     CHECK_EQ(s.first[0], 7);
-    asm volatile("lock btrq $0, %0" : "+m"(*s.slot(0)), "=@ccc"(was));
-    CHECK(was);
+    CHECK(reset_bit(s.slot(0), 0));
     CHECK(s.absent(0));
 }
 
 TEST("the same with a DS prefix, which stands where LOCK was, on a kernel with one processor") {
     Stores const s;
     *s.slot(0) = entry(s.first.frame(), kWritable);
-    bool was = false;
-    asm volatile(".byte 0x3e\n\tandb %1, %0" : "+m"(*reinterpret_cast<std::uint8_t*>(s.slot(0))) : "i"(0xfd));
+    and_first_byte<0xff - kRw, Prefix::ds>(s.slot(0));
     CHECK_EQ(*s.slot(0) & kRw, 0);
-    asm volatile(".byte 0x3e\n\tbtsq $1, %0" : "+m"(*s.slot(0)), "=@ccc"(was));
-    CHECK(!was);
+    CHECK(!set_bit<Prefix::ds>(s.slot(0), 1));
     CHECK_EQ(*s.slot(0) & kRw, kRw);
     Entry expected = *s.slot(0);
-    asm volatile(".byte 0x3e\n\tcmpxchg %3, %1"
-                 : "+a"(expected), "+m"(*s.slot(0)), "=@ccz"(was)
-                 : "r"(entry(s.second.frame(), kReadOnly)));
-    CHECK(was);
+    CHECK(compare_exchange<Prefix::ds>(s.slot(0), expected, entry(s.second.frame(), kReadOnly)));
     CHECK_EQ(s.seen(0), 2);
-    asm volatile(".byte 0x3e\n\tbtrq $0, %0" : "+m"(*s.slot(0)), "=@ccc"(was));
-    CHECK(was);
+    CHECK(reset_bit<Prefix::ds>(s.slot(0), 0));
     CHECK(s.absent(0));
 }
 
@@ -147,18 +131,14 @@ TEST("ADD, SUB, XOR, INC and XADD leave the entry and the flags that they would 
     Stores const s;
     Entry volatile& slot = *s.slot(0);
     slot = 0x10; // bit 0 stays clear: what is not present may be any number
-    bool zero = false;
-    asm volatile("lock addq $0x20, %0" : "+m"(*s.slot(0)));
+    add(s.slot(0), 0x20);
     CHECK_EQ(slot, 0x30);
-    asm volatile("lock subq %2, %0" : "+m"(*s.slot(0)), "=@ccz"(zero) : "r"(std::uint64_t{0x30}));
-    CHECK(zero);
-    asm volatile("lock xorq %1, %0" : "+m"(*s.slot(0)) : "r"(std::uint64_t{0x1234'5678'9abc'def0}));
+    CHECK(subtract(s.slot(0), 0x30));
+    exclusive_or(s.slot(0), 0x1234'5678'9abc'def0);
     CHECK_EQ(slot, 0x1234'5678'9abc'def0);
-    asm volatile("lock incb 1+%0" : "+m"(*s.slot(0)));
+    increment_second_byte(s.slot(0));
     CHECK_EQ(slot, 0x1234'5678'9abc'dff0);
-    std::uint64_t addend = 0x10;
-    asm volatile("lock xaddq %0, %1" : "+r"(addend), "+m"(*s.slot(0)));
-    CHECK_EQ(addend, 0x1234'5678'9abc'dff0);
+    CHECK_EQ(exchange_add(s.slot(0), 0x10), 0x1234'5678'9abc'dff0);
     CHECK_EQ(slot, 0x1234'5678'9abc'e000);
 }
 
@@ -182,14 +162,15 @@ TEST("stores of one, two and four bytes change just those") {
 TEST("addresses of every form: with index, with displacement, by any register") {
     Stores const s;
     Entry const value = 0x4444'0000;
-    asm volatile("movq %0, 16(%1, %2, 8)" : : "r"(value), "r"(s.slot(0)), "r"(std::uint64_t{3}) : "memory");
+    store_indexed(s.slot(2), 3, value);
     CHECK_EQ(*s.slot(5), value);
-    asm volatile("mov %1, %%r13\n\tmovq %0, 8(%%r13)" : : "r"(value), "r"(s.slot(8)) : "memory", "r13");
+    store_displaced(s.slot(7), value);
     CHECK_EQ(*s.slot(9), value);
-    asm volatile("mov %1, %%r12\n\tmovq %0, (%%r12)" : : "r"(value), "r"(s.slot(10)) : "memory", "r12");
+    store_by_r12(s.slot(10), value);
     CHECK_EQ(*s.slot(10), value);
-    std::uint64_t const offset = 8; // 32-bit displacement below the register
-    asm volatile("movq %0, -0x10000(%1, %2)" : : "r"(value), "r"(word(s.slot(11)) + 0x10000), "r"(offset) : "memory");
+    store_by_r13(s.slot(11), value);
+    CHECK_EQ(*s.slot(11), value);
+    store_far_below(s.slot(12), value);
     CHECK_EQ(*s.slot(12), value);
 }
 

@@ -11,8 +11,6 @@ namespace {
 constexpr std::uint64_t kAlwaysOne7 = 0x400;
 constexpr std::uint64_t kExecute0 = 0x2, kWrite0 = 0x2 | 1 << 16 | 3 << 18, kReadWrite3 = 0x80 | 3U << 28 | 3U << 30;
 
-[[gnu::noinline]] void somewhere() { asm volatile("nop"); }
-
 std::uint64_t volatile watched;
 
 void no_breakpoints() {

@@ -37,16 +37,11 @@ TEST("the kernel may use ports once it has asked to") {
 }
 
 TEST("IN and OUT of every width, by DX and by an immediate port, leave the rest of RAX as the processor would") {
-    std::uint64_t rax = 0x1122'3344'5566'7788;
-    asm volatile("inb $0x61, %%al" : "+a"(rax));
-    CHECK_EQ(rax >> 8, 0x11'2233'4455'6677);
-    rax = 0x1122'3344'5566'7788;
-    asm volatile("inw %%dx, %%ax" : "+a"(rax) : "d"(kPciData));
-    CHECK_EQ(rax >> 16, 0x1122'3344'5566);
-    rax = 0x1122'3344'5566'7788;
-    asm volatile("inl %%dx, %%eax" : "+a"(rax) : "d"(kPciData));
-    CHECK_EQ(rax >> 32, 0);
-    asm volatile("outb %%al, $0x80" : : "a"(0));
+    std::uint64_t const rax = 0x1122'3344'5566'7788;
+    CHECK_EQ(in_from_speaker(rax) >> 8, 0x11'2233'4455'6677);
+    CHECK_EQ(in_word(kPciData, rax) >> 16, 0x1122'3344'5566);
+    CHECK_EQ(in_long(kPciData, rax) >> 32, 0);
+    out_to_post(0);
     out<std::uint16_t>(kPost, 0);
     out<std::uint32_t>(kPost, 0);
 }
@@ -55,34 +50,24 @@ TEST("INS and OUTS, with and without a prefix to repeat, forwards and backwards"
     alignas(8) std::uint8_t buffer[8] = {1, 1, 1, 1, 1, 1, 1, 1};
     out<std::uint32_t>(kPciAddress, 0x8000'0000);
     std::uint8_t const vendor = in<std::uint8_t>(kPciData);
-    void* to = buffer;
-    std::uint64_t count = 3;
-    asm volatile("rep insb" : "+D"(to), "+c"(count) : "d"(kPciData) : "memory");
-    CHECK_EQ(count, 0);
-    CHECK(to == buffer + 3);
+    StringEnd end = rep_insb(kPciData, buffer, 3);
+    CHECK_EQ(end.count, 0);
+    CHECK(end.address == buffer + 3);
     CHECK_EQ(buffer[2], vendor);
     CHECK_EQ(buffer[3], 1);
-    to = buffer + 4;
-    count = 2;
-    asm volatile("std\n\trep insw\n\tcld" : "+D"(to), "+c"(count) : "d"(kPciData) : "memory");
-    CHECK(to == buffer);
+    end = rep_insw_backwards(kPciData, buffer + 4, 2);
+    CHECK(end.address == buffer);
     CHECK_EQ(buffer[4], vendor);
     CHECK_EQ(buffer[2], vendor);
-    to = buffer;
-    asm volatile("insl" : "+D"(to) : "d"(kPciData) : "memory");
-    CHECK(to == buffer + 4);
-    void const* from = buffer;
-    count = 4;
-    asm volatile("rep outsb" : "+S"(from), "+c"(count) : "d"(kPost) : "memory");
-    CHECK(from == buffer + 4);
-    CHECK_EQ(count, 0);
+    CHECK(insl(kPciData, buffer).address == buffer + 4);
+    CHECK_EQ(buffer[0], vendor);
+    end = rep_outsb(kPost, buffer, 4);
+    CHECK(end.address == buffer + 4);
+    CHECK_EQ(end.count, 0);
 }
 
 TEST("INS to an address that is not there is a page fault") {
-    Caught const trap = trap_of([] {
-        std::uint64_t to = 0x1000;
-        asm volatile("insb" : "+D"(to) : "d"(kSpeaker) : "memory");
-    });
+    Caught const trap = trap_of([] { insb(kSpeaker, reinterpret_cast<void*>(0x1000)); });
     CHECK_EQ(trap.vector, kPageFault);
     CHECK_EQ(trap.fault_address, 0x1000);
     CHECK_EQ(trap.error_code, kFaultWrite);
@@ -136,17 +121,17 @@ TEST("user mode may use the ports that the kernel's bitmap lets it") {
 }
 
 TEST("CLI and STI do nothing, if the kernel may use ports; else they are refused") {
-    CHECK(allowed([] { asm volatile("sti"); }));
+    CHECK(allowed([] { sti(); }));
     CHECK_EQ(this_vcpu().info->evtchn_upcall_mask, 1);
     {
         EventsIn const in;
-        CHECK(allowed([] { asm volatile("cli"); }));
+        CHECK(allowed([] { cli(); }));
         CHECK_EQ(this_vcpu().info->evtchn_upcall_mask, 0);
     }
     CHECK((read_rflags() & kInterruptFlag) != 0);
     set_iopl(0);
-    CHECK(refused([] { asm volatile("cli"); }));
-    CHECK(refused([] { asm volatile("sti"); }));
+    CHECK(refused([] { cli(); }));
+    CHECK(refused([] { sti(); }));
     set_iopl(1);
 }
 
@@ -160,7 +145,7 @@ TEST("HLT sleeps until an event, where it is emulated (Xen 4.17 refuses it)") {
     Caught const trap = trap_of([&] {
         EventsIn const in;
         while (taken(timer) == 0)
-            asm volatile("hlt");
+            hlt();
     });
     keep_events_out();
     CHECK(trap.vector == kNoTrap || (trap.vector == kGeneralProtection && trap.error_code == 0));
@@ -170,34 +155,26 @@ TEST("HLT sleeps until an event, where it is emulated (Xen 4.17 refuses it)") {
 }
 
 TEST("WBINVD is done for a domain with devices") {
-    CHECK(allowed([] { asm volatile("wbinvd"); }));
+    CHECK(allowed([] { wbinvd(); }));
 }
 
 TEST("what a kernel has hypercalls for is refused") {
-    static std::uint8_t const operand[16] = {};
-    CHECK(refused([] { asm volatile("lgdt %0" : : "m"(operand)); }));
-    CHECK(refused([] { asm volatile("lidt %0" : : "m"(operand)); }));
-    CHECK(refused([] { asm volatile("lldt %w0" : : "r"(0)); }));
-    CHECK(refused([] { asm volatile("ltr %w0" : : "r"(0)); }));
-    CHECK(refused([] { asm volatile("invlpg %0" : : "m"(operand)); }));
-    CHECK(refused([] { asm volatile("rdpmc" : : "c"(0) : "eax", "edx"); }));
-    CHECK(refused([] { asm volatile("lmsw %w0" : : "r"(1)); }));
+    CHECK(refused([] { lgdt(TablePointer{}); }));
+    CHECK(refused([] { lidt(TablePointer{}); }));
+    CHECK(refused([] { lldt(0); }));
+    CHECK(refused([] { ltr(0); }));
+    CHECK(refused([] { invlpg(nullptr); }));
+    CHECK(refused([] { rdpmc(); }));
+    CHECK(refused([] { lmsw(1); }));
 }
 
 TEST("the instructions of a guest of hardware virtualisation are none here") {
-    CHECK_EQ(trap_of([] { asm volatile("vmcall"); }).vector, kInvalidOpcode);
-    CHECK_EQ(trap_of([] { asm volatile("vmmcall"); }).vector, kInvalidOpcode);
+    CHECK_EQ(trap_of([] { vmcall(); }).vector, kInvalidOpcode);
+    CHECK_EQ(trap_of([] { vmmcall(); }).vector, kInvalidOpcode);
 }
 
 TEST("IRETQ from ring 3 to ring 3 is the processor's own matter") {
-    std::uint64_t ran = 0;
-    asm volatile(
-        "mov %%rsp, %%rax\n\tpush %1\n\tpush %%rax\n\tpushf\n\tpush %2\n\tlea 1f(%%rip), %%rax\n\tpush %%rax\n\t"
-        "iretq\n\tud2\n1:\tmov $1, %0"
-        : "=r"(ran)
-        : "r"(std::uint64_t{FLAT_KERNEL_SS}), "r"(std::uint64_t{FLAT_KERNEL_CS})
-        : "rax", "memory");
-    CHECK_EQ(ran, 1);
+    CHECK_EQ(trap_of([] { iretq_to_here(FLAT_KERNEL_CS, FLAT_KERNEL_SS); }).vector, kNoTrap);
 }
 
 TEST("the hypervisor's cpuid says that it is there, and what it is") {

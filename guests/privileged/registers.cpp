@@ -4,6 +4,7 @@
 #include "lib/memory.hpp"
 #include "lib/test.hpp"
 #include "lib/trap.hpp"
+#include "lib/vectors.hpp"
 
 using namespace lib;
 
@@ -99,15 +100,15 @@ TEST("CR0 is a protected, paging processor's; only TS can be changed, and CLTS c
     CHECK_EQ(cr0 & kCr0Ts, 0);
     CHECK(allowed([&] { write_cr0(cr0 | kCr0Ts); }));
     CHECK_EQ(read_cr0(), cr0 | kCr0Ts);
-    CHECK(allowed([] { asm volatile("clts"); }));
+    CHECK(allowed([] { clts(); }));
     CHECK_EQ(read_cr0(), cr0);
     CHECK(refused([&] { write_cr0(cr0 & ~std::uint64_t{1}); }));
     CHECK(refused([&] { write_cr0(cr0 ^ 0x1'0000); })); // WP
 }
 
 TEST("with TS set, what uses the floating-point unit is #NM, once: that clears it") {
-    auto const use = [] { return trap_of([] { asm volatile("fnop"); }).vector; };
-    auto const use_sse = [] { return trap_of([] { asm volatile("movups %xmm0, %xmm1"); }).vector; };
+    auto const use = [] { return trap_of([] { fnop(); }).vector; };
+    auto const use_sse = [] { return trap_of([] { lib::use_sse(); }).vector; };
     CHECK_EQ(fpu_taskswitch(true), 0);
     CHECK((read_cr0() & kCr0Ts) != 0);
     CHECK_EQ(use(), kDeviceNotAvailable);
@@ -119,7 +120,7 @@ TEST("with TS set, what uses the floating-point unit is #NM, once: that clears i
     CHECK_EQ(fpu_taskswitch(true), 0);
     CHECK_EQ(fpu_taskswitch(false), 0);
     CHECK_EQ(use(), kNoTrap);
-    asm volatile("fninit");
+    fninit();
 }
 
 TEST("CR2 is the address of the last page fault") {
@@ -153,7 +154,7 @@ TEST("CR4.TSD keeps the time stamp counter from user mode, not from the kernel")
 TEST("CR4.FSGSBASE lets the bases be read and written without the hypervisor") {
     SKIP_UNLESS((xen_cpuid(7).ebx & 1) != 0, "the processor does not have it, or it is hidden");
     static std::uint64_t base;
-    auto const read = [] { return trap_of([] { asm volatile("rdfsbase %0" : "=r"(base)); }).vector; };
+    auto const read = [] { return trap_of([] { base = rdfsbase(); }).vector; };
     set_segment_base(SEGBASE_FS, 0x1234'5000);
     std::uint64_t const cr4 = read_cr4();
     write_cr4(cr4 & ~kCr4FsGsBase);
@@ -161,7 +162,7 @@ TEST("CR4.FSGSBASE lets the bases be read and written without the hypervisor") {
     write_cr4(cr4 | kCr4FsGsBase);
     CHECK_EQ(read(), kNoTrap);
     CHECK_EQ(base, 0x1234'5000);
-    asm volatile("wrfsbase %0" : : "r"(std::uint64_t{0x2345'6000}));
+    wrfsbase(0x2345'6000);
     CHECK_EQ(rdmsr(kFsBase), 0x2345'6000);
     write_cr4(cr4);
 }

@@ -97,11 +97,11 @@ TEST("traps, callbacks and stacks are each vCPU's own") {
     Caught other{};
     run_on(kOther, [&other] {
         use_user_mode();
-        other = user_trap_of([] { asm volatile("ud2"); });
+        other = user_trap_of([] { ud2(); });
     });
     CHECK_EQ(other.vector, kInvalidOpcode);
     CHECK(other.frame > word(vcpu_area(kOther).trap_stack) && other.frame < vcpu_area(kOther).trap_stack_top());
-    CHECK_EQ(trap_of([] { asm volatile("ud2"); }).vector, kInvalidOpcode);
+    CHECK_EQ(trap_of([] { ud2(); }).vector, kInvalidOpcode);
 }
 
 TEST("each vCPU has its own CR2") {

@@ -1,5 +1,6 @@
 /// Several vCPUs on the same tables: what one flushes, the others do not see any more; what they change at once is whole.
 #include "lib/memory.hpp"
+#include "lib/stores.hpp"
 #include "lib/trap.hpp"
 #include "other.hpp"
 
@@ -92,7 +93,7 @@ TEST("locked stores to a table, emulated for two vCPUs at once, are each done on
     constexpr unsigned kTimes = 2000;
     auto add = [&] {
         for (unsigned i = 0; i < kTimes; ++i)
-            asm volatile("lock addq $0x10, %0" : "+m"(*window.l1.entries()));
+            lib::add(window.l1.entries(), 0x10);
     };
     start_on(kOther, add);
     add();

@@ -50,7 +50,7 @@ TEST("a trap's code selector is the flat one whatever privilege or selector was 
     trap_info_t table[2] = {trap_table()[kInvalidOpcode], {}};
     table[0].cs = FLAT_KERNEL_CS & ~3;
     CHECK_EQ(set_trap_table(table), 0);
-    CHECK_EQ(trap_of([] { asm volatile("ud2"); }).handler_cs, FLAT_KERNEL_CS);
+    CHECK_EQ(trap_of([] { ud2(); }).handler_cs, FLAT_KERNEL_CS);
     set_trap_table(trap_table());
 }
 

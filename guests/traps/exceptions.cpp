@@ -4,6 +4,7 @@
 #include "lib/memory.hpp"
 #include "lib/test.hpp"
 #include "lib/trap.hpp"
+#include "lib/vectors.hpp"
 
 using namespace lib;
 
@@ -17,65 +18,62 @@ constexpr std::uint64_t kAbsentData = 0x00cf'7300'0000'ffff & ~(std::uint64_t{1}
 } // namespace
 
 TEST("a division by zero: #DE, at the instruction") {
-    Caught const trap = trap_of([] { asm volatile("xor %%ecx, %%ecx\n\tdiv %%ecx" : : : "rax", "rcx", "rdx"); });
+    Caught const trap = trap_of([] { divide_by_zero(); });
     CHECK_EQ(trap.vector, kDivideError);
     CHECK_EQ(byte_at(trap.rip), 0xf7);
 }
 
 TEST("INT3, INT 3 and INT 4: #BP and #OF, after the instruction") {
-    Caught const short_form = trap_of([] { asm volatile("int3"); });
+    Caught const short_form = trap_of([] { int3(); });
     CHECK_EQ(short_form.vector, kBreakpoint);
     CHECK_EQ(byte_at(short_form.rip - 1), 0xcc);
-    Caught const long_form = trap_of([] { asm volatile(".byte 0xcd, 3"); });
+    Caught const long_form = trap_of([] { int3_long(); });
     CHECK_EQ(long_form.vector, kBreakpoint);
     CHECK_EQ(byte_at(long_form.rip - 2), 0xcd);
-    Caught const overflow = trap_of([] { asm volatile("int $4"); });
+    Caught const overflow = trap_of([] { software_interrupt<4>(); });
     CHECK_EQ(overflow.vector, kOverflow);
     CHECK_EQ(byte_at(overflow.rip - 2), 0xcd);
 }
 
 TEST("INT1: #DB, after the instruction") {
-    Caught const trap = trap_of([] { asm volatile(".byte 0xf1"); });
+    Caught const trap = trap_of([] { int1(); });
     CHECK_EQ(trap.vector, kDebug);
     CHECK_EQ(byte_at(trap.rip - 1), 0xf1);
 }
 
 TEST("the trap flag: #DB after one instruction, and DR6 says why") {
     set_debugreg(6, 0);
-    Caught const trap = trap_of([] {
-        asm volatile("pushf\n\torl %0, (%%rsp)\n\tpopf\n\txor %%ecx, %%ecx\n\tud2" : : "i"(kTrapFlag) : "rcx");
-    });
+    Trap start = kernel_at(at_nop);
+    start.rflags |= kTrapFlag;
+    Caught const trap = trap_from(start);
     CHECK_EQ(trap.vector, kDebug);
-    CHECK_EQ(byte_at(trap.rip), 0x0f); // the UD2, not yet executed
+    CHECK_EQ(trap.rip, word(&at_nop) + 1);
     CHECK((trap.rflags & kTrapFlag) != 0);
     CHECK((trap.handler_rflags & kTrapFlag) == 0);
     CHECK((get_debugreg(6) & 1 << 14) != 0);
 }
 
 TEST("the trap flag holds for an instruction that the hypervisor emulates") {
-    Caught const trap = trap_of([] {
-        asm volatile("pushf\n\torl %0, (%%rsp)\n\tpopf\n\t.byte 0x0f, 0x0b, 0x78, 0x65, 0x6e\n\tcpuid\n\tud2"
-                     :
-                     : "i"(kTrapFlag), "a"(0), "c"(0)
-                     : "rbx", "rdx");
-    });
+    Trap start = kernel_at(at_xen_cpuid);
+    start.rflags |= kTrapFlag;
+    start.rax = 0x4000'0000;
+    Caught const trap = trap_from(start);
     CHECK_EQ(trap.vector, kDebug);
-    CHECK_EQ(byte_at(trap.rip), 0x0f); // the UD2 after it
+    CHECK_EQ(trap.rip, word(&at_xen_cpuid) + 7);
+    CHECK_EQ(trap.rbx, 0x566e'6558); // "XenV"
 }
 
 TEST("UD2: #UD, at the instruction") {
-    Caught const trap = trap_of([] { asm volatile("ud2"); });
+    Caught const trap = trap_of([] { ud2(); });
     CHECK_EQ(trap.vector, kInvalidOpcode);
     CHECK_EQ(byte_at(trap.rip), 0x0f);
 }
 
 TEST("an address that is not canonical: #GP(0), and #SS(0) where the stack segment is meant (#GP(0) under QEMU)") {
-    Caught const data = trap_of([] { asm volatile("mov (%0), %%eax" : : "b"(std::uint64_t{1} << 63) : "rax"); });
+    Caught const data = trap_of([] { touch(*reinterpret_cast<char volatile*>(std::uint64_t{1} << 63)); });
     CHECK_EQ(data.vector, kGeneralProtection);
     CHECK_EQ(data.error_code, 0);
-    Caught const stack = trap_of([] {
-        asm volatile("mov %0, %%rbp\n\tmov (%%rbp), %%eax" : : "r"(std::uint64_t{1} << 63));
-    });
+    Caught const stack = trap_of([] { read_by_stack_segment(std::uint64_t{1} << 63); });
     CHECK(stack.vector == kStackFault || stack.vector == kGeneralProtection);
     CHECK_EQ(stack.error_code, 0);
 }
@@ -106,23 +104,24 @@ TEST("a segment that is not present: #NP with the selector, and #SS for the stac
 
 TEST("a floating-point exception that is not masked: #MF at the next instruction that waits") {
     Caught const trap = trap_of([] {
-        std::uint16_t const control = 0x37f & ~4; // division by zero is not masked
-        asm volatile("fninit\n\tfldcw %0\n\tfld1\n\tfldz\n\tfdivrp\n\tfwait" : : "m"(control));
+        fninit();
+        set_x87_control(0x37f & ~4); // division by zero is not masked
+        x87_divide_by_zero();
     });
     CHECK_EQ(trap.vector, kMathFault);
-    asm volatile("fninit");
+    fninit();
 }
 
 TEST("INT n from the kernel needs a trap of privilege 1 at least: vector n, after the instruction, without an error "
      "code") {
-    Caught const open = trap_of([] { asm volatile("int $0x80"); });
+    Caught const open = trap_of([] { software_interrupt<0x80>(); });
     CHECK_EQ(open.vector, 0x80);
     CHECK_EQ(byte_at(open.rip - 2), 0xcd);
     auto const int81_with = [](std::uint8_t privilege) {
         trap_info_t table[2] = {trap_table()[0x81], {}};
         table[0].flags = privilege;
         CHECK_EQ(set_trap_table(table), 0);
-        Caught const trap = trap_of([] { asm volatile("int $0x81"); });
+        Caught const trap = trap_of([] { software_interrupt<0x81>(); });
         set_trap_table(trap_table());
         return trap;
     };

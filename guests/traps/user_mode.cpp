@@ -24,20 +24,23 @@ TEST("a kernel may let one L4 serve both modes") {
 }
 
 TEST("SYSCALL in user mode comes to the callback: rcx is where it was, r11 its flags, the rest untouched") {
-    Caught const trap = user_trap_of([] {
-        asm volatile(
-            "mov $17, %eax\n\tmov $1, %edi\n\tmov $2, %esi\n\tmov $3, %edx\n\tmov $4, %r10d\n\tmov $5, %r8d\n\t"
-            "mov $6, %r9d\n\tmov $7, %ebx\n\tmov $8, %r15d\n\tsyscall");
-    });
+    Trap start = user_at(at_syscall);
+    std::uint64_t* const registers[] = {&start.rdi, &start.rsi, &start.rdx, &start.r10, &start.r8,  &start.r9,
+                                        &start.rbx, &start.rbp, &start.r12, &start.r13, &start.r14, &start.r15};
+    for (unsigned i = 0; i < 12; ++i)
+        *registers[i] = i + 1;
+    start.rax = __HYPERVISOR_xen_version; // only a number here
+    Caught const trap = trap_from(start);
     CHECK_EQ(trap.vector, kSystemCall);
-    CHECK_EQ(byte_at(trap.rip - 1), 0x05);
+    CHECK_EQ(trap.rip, word(&at_syscall) + 2);
     CHECK_EQ(trap.rcx, trap.rip);
     CHECK_EQ(trap.r11 | kInterruptFlag, trap.rflags | kInterruptFlag);
-    std::uint64_t const registers[] = {trap.rdi, trap.rsi, trap.rdx, trap.r10, trap.r8, trap.r9, trap.rbx, trap.r15};
-    for (unsigned i = 0; i < 8; ++i)
-        CHECK_EQ(registers[i], i + 1);
-    CHECK_EQ(trap.rax, 17); // a hypercall's number is only a number here
-    CHECK_EQ(trap.rsp / kPageSize, (this_vcpu().user_stack_top() - 1) / kPageSize);
+    std::uint64_t const seen[] = {trap.rdi, trap.rsi, trap.rdx, trap.r10, trap.r8,  trap.r9,
+                                  trap.rbx, trap.rbp, trap.r12, trap.r13, trap.r14, trap.r15};
+    for (unsigned i = 0; i < 12; ++i)
+        CHECK_EQ(seen[i], i + 1);
+    CHECK_EQ(trap.rax, __HYPERVISOR_xen_version);
+    CHECK_EQ(trap.rsp, start.rsp);
 }
 
 TEST("the frame of a system call lies at the top of the kernel's stack, with flat segments in it") {
@@ -63,12 +66,12 @@ TEST("a system call masks events if the callback was registered so") {
 }
 
 TEST("an exception in user mode has a code selector of privilege 3, and comes in on the kernel's stack") {
-    Caught const trap = user_trap_of([] { asm volatile("ud2"); });
+    Caught const trap = user_trap_of([] { ud2(); });
     CHECK_EQ(trap.vector, kInvalidOpcode);
     CHECK(trap.from_user_mode());
     CHECK_EQ(trap.cs & 0xffff, FLAT_USER_CS);
     CHECK_EQ(trap.frame, this_vcpu().trap_stack_top() - 7 * kWords);
-    Caught const with_error = user_trap_of([] { asm volatile("mov %0, %%ds" : : "r"(0x1b)); });
+    Caught const with_error = user_trap_of([] { write_ds(0x1b); });
     CHECK_EQ(with_error.vector, kGeneralProtection);
     CHECK_EQ(with_error.frame, this_vcpu().trap_stack_top() - 8 * kWords);
 }
@@ -99,11 +102,11 @@ TEST("a page fault of user mode has the user bit") {
 }
 
 TEST("INT n in user mode needs a trap of privilege 3: otherwise #GP, with the vector, at the instruction") {
-    Caught const open = user_trap_of([] { asm volatile("int $0x80"); });
+    Caught const open = user_trap_of([] { software_interrupt<0x80>(); });
     CHECK_EQ(open.vector, 0x80);
     CHECK_EQ(byte_at(open.rip - 2), 0xcd);
-    CHECK_EQ(user_trap_of([] { asm volatile("int3"); }).vector, kBreakpoint);
-    Caught const closed = user_trap_of([] { asm volatile("int $0x81"); });
+    CHECK_EQ(user_trap_of([] { int3(); }).vector, kBreakpoint);
+    Caught const closed = user_trap_of([] { software_interrupt<0x81>(); });
     CHECK_EQ(closed.vector, kGeneralProtection);
     CHECK_EQ(closed.error_code, 0x81 * 8 + 2);
     CHECK_EQ(byte_at(closed.rip), 0xcd);
@@ -113,9 +116,9 @@ TEST("the privilege of INT n is what the trap table says at the time") {
     trap_info_t table[2] = {trap_table()[0x81], {}};
     table[0].flags = 3;
     CHECK_EQ(set_trap_table(table), 0);
-    CHECK_EQ(user_trap_of([] { asm volatile("int $0x81"); }).vector, 0x81);
+    CHECK_EQ(user_trap_of([] { software_interrupt<0x81>(); }).vector, 0x81);
     set_trap_table(trap_table());
-    CHECK_EQ(user_trap_of([] { asm volatile("int $0x81"); }).vector, kGeneralProtection);
+    CHECK_EQ(user_trap_of([] { software_interrupt<0x81>(); }).vector, kGeneralProtection);
 }
 
 TEST("the trap flag works in user mode") {
@@ -129,7 +132,7 @@ TEST("privileged instructions in user mode are refused, though the kernel's are 
     CHECK_EQ(msr.vector, kGeneralProtection);
     CHECK_EQ(msr.error_code, 0);
     CHECK(msr.from_user_mode());
-    CHECK_EQ(user_trap_of([] { asm volatile("hlt"); }).vector, kGeneralProtection);
+    CHECK_EQ(user_trap_of([] { hlt(); }).vector, kGeneralProtection);
     CHECK_EQ(user_trap_of([] { (void)read_cr0(); }).vector, kGeneralProtection);
 }
 
@@ -142,12 +145,11 @@ TEST("user mode sees the hypervisor's cpuid as the kernel does") {
 TEST("entering user mode swaps the bases of GS, and leaving it swaps them back") {
     CHECK_EQ(set_segment_base(SEGBASE_GS_KERNEL, 0x1000), 0);
     CHECK_EQ(set_segment_base(SEGBASE_GS_USER, 0x2000), 0);
-    static std::uint64_t word_in_user_mode;
-    // What user mode's GS leads to is seen by what it faults on.
-    Caught const trap = user_trap_of([] { asm volatile("mov %%gs:8, %0" : "=r"(word_in_user_mode)); });
+    // Where GS leads is seen by what it faults on.
+    Caught const trap = user_trap_of([] { read_by_gs(8); });
     CHECK_EQ(trap.vector, kPageFault);
     CHECK_EQ(trap.fault_address, 0x2008);
-    Caught const kernel = trap_of([] { asm volatile("mov %%gs:8, %0" : "=r"(word_in_user_mode)); });
+    Caught const kernel = trap_of([] { read_by_gs(8); });
     CHECK_EQ(kernel.fault_address, 0x1008);
 }
 
@@ -177,7 +179,7 @@ TEST("SYSENTER of user mode comes to its own callback on Intel's processors, whi
         .type = CALLBACKTYPE_sysenter, .flags = CALLBACKF_mask_events, .address = door(kSysenter)};
     CHECK_EQ(callback_op(CALLBACKOP_register, &callback), 0);
     // (Xen 4.17.7 passes this on every CPU but the first, where under QEMU it faults itself.)
-    Caught const trap = user_trap_of([] { asm volatile("sysenter"); });
+    Caught const trap = user_trap_of([] { sysenter(); });
     CHECK(trap.from_user_mode());
     if (made_by_amd()) { // in 64-bit mode, they do not have it
         CHECK(trap.vector == kInvalidOpcode || trap.vector == kGeneralProtection);

@@ -152,6 +152,19 @@ end_of_user_mode:
     syscall
     ud2
 
+/* Code to send a vCPU to, with any registers (lib/trap.hpp). */
+    .macro CODE name, instruction:vararg
+    .globl at_\name
+at_\name:
+    \instruction
+    ud2
+    .endm
+    CODE ud2
+    CODE nop, nop
+    CODE syscall, syscall
+    CODE load_ds, mov %eax, %ds
+    CODE xen_cpuid, .byte 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2
+
     .section .rodata
     .balign 8
     .globl doors

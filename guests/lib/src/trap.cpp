@@ -66,17 +66,39 @@ bool catch_user_trap(void (*code)(void*), void* argument, std::uint64_t rflags, 
     VcpuArea& vcpu = this_vcpu();
     auto* const return_address = reinterpret_cast<std::uint64_t*>(vcpu.user_stack_top()) - 1;
     *return_address = word(&end_of_user_mode);
-    Trap user{};
+    Trap user = user_at(nullptr);
     user.rip = word(code);
     user.rdi = word(argument);
     user.rsp = word(return_address);
-    user.cs = FLAT_USER_CS;
-    user.ss = FLAT_USER_SS;
     user.rflags = rflags;
     return catch_trap([](void* where) { leave_trap(static_cast<Trap*>(where)); }, &user, caught);
 }
 
 } // namespace detail
+
+Trap kernel_at(void (*code)()) {
+    Trap start{};
+    start.rip = word(code);
+    start.cs = FLAT_KERNEL_CS & ~3; // privilege 0 says the kernel
+    start.ss = FLAT_KERNEL_SS;
+    start.rsp = this_vcpu().trap_stack_top() - 1024;
+    start.rflags = this_vcpu().info->evtchn_upcall_mask != 0 ? 0 : std::uint64_t{kInterruptFlag};
+    return start;
+}
+
+Trap user_at(void (*code)()) {
+    Trap start{};
+    start.rip = word(code);
+    start.cs = FLAT_USER_CS;
+    start.ss = FLAT_USER_SS;
+    start.rsp = this_vcpu().user_stack_top();
+    start.rflags = kInterruptFlag;
+    return start;
+}
+
+Caught trap_from(Trap start) {
+    return trap_of([&] { leave_trap(&start); });
+}
 
 void use_user_mode() {
     new_user_root(root_table().frame());

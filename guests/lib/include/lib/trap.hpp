@@ -120,6 +120,21 @@ Handler set_handler(Handler handler);
 /// The iret hypercall with just these registers; its frame takes the place of @p trap.
 extern "C" [[noreturn]] void leave_trap(Trap* trap);
 
+/// Code to send a vCPU to: one instruction, and UD2 behind it.
+extern "C" {
+void at_ud2();       ///< that alone
+void at_nop();       ///< 1 byte
+void at_syscall();   ///< 2 bytes
+void at_load_ds();   ///< with RAX: 2 bytes
+void at_xen_cpuid(); ///< 7 bytes
+}
+/// Registers to send it with: kernel mode, a stack that nobody uses now, events as they are; the rest is 0.
+Trap kernel_at(void (*code)());
+/// The same in user mode.
+Trap user_at(void (*code)());
+/// Sends it: the trap in which that ends.
+Caught trap_from(Trap start);
+
 /// The iret hypercall with a frame as it stands: rax, r11, rcx, flags, rip, cs, rflags, rsp, ss.
 extern "C" [[noreturn]] void raw_iret(std::uint64_t const* frame);
 
