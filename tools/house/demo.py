@@ -7,6 +7,7 @@ and says how long each took and what it found."""
 
 SHOWN = "hello"
 CPUS = 2
+FEW = 4
 NOT_THERE_YET = """\
 Not there yet: Linux as dom0, domUs, and what Tern is for, live migration. CHANGELOG.md and docs/abi-coverage.md say
 what is."""
@@ -34,9 +35,12 @@ def show(guest):
     test = guests.GuestTest(guest, machine.Shape(CPUS), f"demo.{guest}.{CPUS}cpu", "release")
     problem, run, report = guests.run_one(test)
     outcome = problem or f"{len(report.passed)} promises kept"
-    print(f"  {guest:12} {run.seconds:6.1f} s   {outcome}", flush=True)
-    for line in report.passed if not problem else report.failed:
-        print(f"                 {'    ' if not problem else 'NOT '}{line}")
+    print(f"  {guest:14} {run.seconds:5.1f} s   {outcome}", flush=True)
+    lines = report.failed if problem else report.passed
+    for line in lines[:FEW]:
+        print(f"                          {line.partition(' - ')[2]}")
+    if len(lines) > FEW:
+        print(f"                          ... and {len(lines) - FEW} more: build/guest-logs/{test.name}.log")
     if problem:
         say(f"the end of its console:\n{tail(run.console, 20)}")
     return not problem

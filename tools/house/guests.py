@@ -23,7 +23,7 @@ class GuestTest:
 
 def tests():
     """Each guest on one and on two CPUs; hello on four as well."""
-    return [GuestTest(guest, machine.Shape(cpus), f"guest.{guest}.{cpus}cpu")
+    return [GuestTest(guest, machine.Shape(cpus), f"qemu.{guest}.{cpus}cpu")
             for guest in paths.test_guests() for cpus in CPUS + MORE_CPUS.get(guest, ())]
 
 

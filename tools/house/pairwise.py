@@ -2,12 +2,17 @@
 import itertools
 
 
+def product(parameters):
+    """All rows (dicts) for `parameters` (name -> values)."""
+    return [dict(zip(parameters, values)) for values in itertools.product(*parameters.values())]
+
+
 def sample(parameters):
-    """Rows (dicts) for `parameters` (name -> values). Greedy, and the same for the same input."""
+    """Greedy, and the same for the same input."""
     names = list(parameters)
     uncovered = {((a, x), (b, y)) for a, b in itertools.combinations(names, 2)
                  for x in parameters[a] for y in parameters[b]}
-    candidates = [dict(zip(names, values)) for values in itertools.product(*parameters.values())]
+    candidates = product(parameters)
     rows = []
     while uncovered:
         best = max(candidates, key=lambda row: len(uncovered & pairs(row, names)))

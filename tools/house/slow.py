@@ -1,4 +1,4 @@
-"""The slow pieces of ./tern test --all: fuzzers, and booting on many kinds of machine."""
+"""The slow pieces of ./tern test --all: fuzzers, and booting on every kind of machine."""
 import re
 import subprocess
 import time
@@ -17,18 +17,26 @@ def fuzz_targets():
     return sorted(file.parent.name for file in (paths.ROOT / "tests/fuzz").glob("*/fuzz_*.cpp"))
 
 
-def fuzz_pieces():
-    return [f"fuzz.{target}" for target in fuzz_targets()]
-
-
-def matrix_tests():
-    rows = pairwise.sample(MATRIX)
+def boots(rows):
     return [guests.GuestTest(MATRIX_GUEST, machine.Shape(**row),
-                             f"matrix.{row['machine']}.{row['cpu']}.{row['cpus']}cpu.{row['memory']}") for row in rows]
+                             f"qemu.boot.{row['machine']}.{row['cpu']}.{row['cpus']}cpu.{row['memory']}") for row in rows]
 
 
-def fuzz(target, keep_corpus):
-    """One minute from the seeds in tests/corpus. What it finds is kept in build/fuzz; with `keep_corpus`, inputs that
+def sampled_boots():
+    """Every pair of properties of a machine, once: part of every test run."""
+    return boots(pairwise.sample(MATRIX))
+
+
+def other_boots():
+    return [test for test in boots(pairwise.product(MATRIX)) if test not in sampled_boots()]
+
+
+def names():
+    return [f"fuzz.{target}" for target in fuzz_targets()] + [test.name for test in other_boots()]
+
+
+def fuzz(target, seconds, keep_corpus):
+    """From the seeds in tests/corpus. What it finds is kept in build/fuzz; with `keep_corpus`, inputs that
     reach new code join the seeds."""
     binary = paths.BUILD / "fuzz/bin" / f"fuzz_{target}"
     seeds, found = paths.CORPUS / target, paths.BUILD / "fuzz/corpus" / target
@@ -37,8 +45,8 @@ def fuzz(target, keep_corpus):
         folder.mkdir(parents=True, exist_ok=True)
     log = paths.BUILD / "fuzz/logs" / f"{target}.log"
     begin = time.monotonic()
-    with step(f"fuzzing {target} for {FUZZ_SECONDS} s"):
-        status = build.run_logged([binary, f"-max_total_time={FUZZ_SECONDS}", "-rss_limit_mb=4096", "-timeout=10",
+    with step(f"fuzzing {target} for {seconds} s"):
+        status = build.run_logged([binary, f"-max_total_time={seconds}", "-rss_limit_mb=4096", "-timeout=10",
                                    f"-artifact_prefix={artifacts}/", found, seeds], log, re.compile(r"^#\d+"))
     if keep_corpus:
         subprocess.run([binary, "-merge=1", seeds, found], capture_output=True, check=False)
@@ -49,13 +57,13 @@ def fuzz(target, keep_corpus):
     return Count(passed=passed, failed=not passed)
 
 
-def run(wanted, keep_corpus):
+def run(wanted, fuzz_seconds, keep_corpus):
     """Runs the pieces whose names `wanted` accepts."""
     counted = Count()
     targets = [target for target in fuzz_targets() if wanted(f"fuzz.{target}")]
     if targets:
         build.build("fuzz", ("fuzzers",))
     for target in targets:
-        counted += fuzz(target, keep_corpus)
-    counted += guests.run([test for test in matrix_tests() if wanted(test.name)], each=results.record)
+        counted += fuzz(target, fuzz_seconds, keep_corpus)
+    counted += guests.run([test for test in other_boots() if wanted(test.name)], each=results.record)
     return counted

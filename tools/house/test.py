@@ -10,15 +10,16 @@ The last line is "N passed, N failed"; exits 0 only if none failed.
 
   ./tern test                    all of it
   ./tern test shadow             those with "shadow" in their names
-  ./tern test 'guest\\.hello'     a regular expression does too
-  ./tern test --all              also the slow pieces: fuzzers, a minute each, and the boot matrix
+  ./tern test 'qemu.*smp'        a regular expression does too
+  ./tern test --all              also the slow pieces: fuzzers, a minute each, and booting on every kind of machine
   ./tern test --all fuzz.acpi    one slow piece; its result and date are kept in build/results/"""
 
 
 def arguments_of(words):
     parser = Arguments("test", ABOUT)
-    parser.add_argument("--all", action="store_true", help="also fuzzers and the boot matrix")
+    parser.add_argument("--all", action="store_true", help="also fuzzers and the whole boot matrix")
     parser.add_argument("--list", action="store_true", help="only say which names there are")
+    parser.add_argument("--fuzz-seconds", type=int, default=slow.FUZZ_SECONDS, metavar="S", help="a fuzzer; default 60")
     parser.add_argument("--keep-corpus", action="store_true", help="inputs that reach new code join tests/corpus")
     parser.add_argument("pattern", nargs="?", metavar="PATTERN", help="of the names of tests; a regular expression")
     chosen = parser.parse_args(words)
@@ -34,19 +35,21 @@ def main(words):
     begin = time.monotonic()
     wanted = lambda name: bool(chosen.expression.search(name))
     build.set_up()
-    machine_tests = [test for test in guests.tests() if wanted(test.name)]
-    slow_names = [name for name in slow.fuzz_pieces() + [test.name for test in slow.matrix_tests()] if wanted(name)]
+    machine_tests = [test for test in guests.tests() + slow.sampled_boots() if wanted(test.name)]
+    slow_names = [name for name in slow.names() if wanted(name)] if chosen.all else []
     counted = hosted.Count()
     try:
-        only_slow = chosen.all and slow_names and chosen.pattern and re.match(r"(fuzz|matrix)\b", chosen.pattern)
-        only_guests = chosen.pattern and re.match(r"(guest|matrix)\b", chosen.pattern)
-        if not only_slow or any(name.startswith("matrix") for name in slow_names):
-            build.build("dev", build.IMAGE if only_slow or only_guests else ())
-        hosted_names = [] if only_slow or only_guests else [name for name in hosted.names() if wanted(name)]
+        # A pattern that begins like this names no hosted test: those need not be built to know.
+        kind = re.match(r"(fuzz|qemu)\b", chosen.pattern or "")
+        if not kind:
+            build.build("dev")
+        elif kind[1] != "fuzz":
+            build.build("dev", build.IMAGE)
+        hosted_names = [] if kind else [name for name in hosted.names() if wanted(name)]
         if chosen.list:
-            print("\n".join(hosted_names + [test.name for test in machine_tests] + slow_names * chosen.all))
+            print("\n".join(hosted_names + [test.name for test in machine_tests] + slow_names))
             return 0
-        if not (hosted_names or machine_tests or (chosen.all and slow_names)):
+        if not (hosted_names or machine_tests or slow_names):
             say(f"no test is named like '{chosen.pattern}'; ./tern test --all --list lists them")
             return 2
         if hosted_names:
@@ -55,7 +58,7 @@ def main(words):
         if chosen.all:
             if not chosen.pattern:
                 results.record("tests", counted.failed == 0, time.monotonic() - begin, str(counted))
-            counted += slow.run(wanted, chosen.keep_corpus)
+            counted += slow.run(wanted, chosen.fuzz_seconds, chosen.keep_corpus)
     except Failure as failure:
         say(f"{failure}")
         counted += hosted.Count(failed=1)
