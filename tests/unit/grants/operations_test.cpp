@@ -382,9 +382,9 @@ TEST(GrantCopy, RefusesWhatTheTablesRefuse) {
     EXPECT_EQ(world.copy(op), GNTST_bad_gntref);
     op = Copies::in();
     op.dest.u.gmfn = 61;
-    EXPECT_EQ(world.copy(op), GNTST_general_error);
+    EXPECT_EQ(world.copy(op), GNTST_bad_page);
     op.dest.u.gmfn = ~0ull;
-    EXPECT_EQ(world.copy(op), GNTST_general_error);
+    EXPECT_EQ(world.copy(op), GNTST_bad_page);
     op = Copies::out();
     world.alice().entry(9).flags |= GTF_readonly;
     EXPECT_EQ(world.copy(op), GNTST_general_error);

@@ -171,7 +171,7 @@ template <typename E> class CopySide {
         auto&& frames = domain.frames();
         auto const frame = frames.take(base::Gfn{side.u.gmfn});
         if (!frame.ok())
-            return base::Err{Fault::general_error};
+            return base::Err{Fault::bad_page};
         if (access == Access::write && !frames.make_writable(frame.value()).ok()) {
             frames.drop(frame.value());
             return base::Err{Fault::general_error};
