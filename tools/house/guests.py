@@ -19,17 +19,23 @@ class GuestTest:
     shape: machine.Shape
     name: str
     preset: str = "dev"
+    options: str = machine.OPTIONS
+    arguments: str = ""
 
 
 def tests():
-    """Each guest on one and on two CPUs; hello on four as well."""
-    return [GuestTest(guest, machine.Shape(cpus), f"qemu.{guest}.{cpus}cpu")
-            for guest in paths.test_guests() for cpus in CPUS + MORE_CPUS.get(guest, ())]
+    """Each guest on one and on two CPUs; hello on four as well; and each with two vCPUs that take turns."""
+    alone = [GuestTest(guest, machine.Shape(cpus), f"qemu.{guest}.{cpus}cpu")
+             for guest in paths.test_guests() for cpus in CPUS + MORE_CPUS.get(guest, ())]
+    sharing = [GuestTest(guest, machine.Shape(1), f"qemu.{guest}.1cpu.2vcpus",
+                         options=f"{machine.OPTIONS} dom0_max_vcpus=2", arguments="shares-cpu")
+               for guest in paths.test_guests()]
+    return alone + sharing
 
 
 def run_one(test):
     """(problem or None, the run, the report)"""
-    disk = iso.make(test.preset, test.guest, machine.OPTIONS, "")
+    disk = iso.make(test.preset, test.guest, test.options, test.arguments)
     run = machine.run(test.shape, disk, paths.BUILD / "guest-logs" / f"{test.name}.log", SECONDS)
     report = tap.parse(run.console)
     problem = run.verdict.value if run.verdict is not machine.Verdict.PASSED else report.problem()
