@@ -7,8 +7,7 @@ using namespace lib;
 
 namespace {
 
-/// What a call answers when what its pointer leads to cannot be read: an error, or, if it answers how many it has done, 0
-/// (as Xen does) or an error.
+/// What a call answers when what its pointer leads to cannot be read: an error, or, if it answers how many it has done, 0.
 enum class Answer { error, none_done };
 
 /// A call whose one pointer is still to be filled in: position 0 is the first argument.
@@ -28,7 +27,7 @@ struct Call {
     /// Checks that it refuses that address.
     void check(std::uint64_t address) const {
         std::int64_t const got = with(address);
-        if ((got < 0 && got > -4096) || (got == 0 && answer == Answer::none_done))
+        if (answer == Answer::error ? got < 0 && got > -4096 : got == 0)
             return;
         print("# ", name, " with ", Hex{address}, ": ", got, "\n");
         fail(__FILE_NAME__, __LINE__, "it is refused");

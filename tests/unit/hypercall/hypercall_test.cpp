@@ -35,6 +35,12 @@ TEST_F(Hypercall, RefusesAPointerThatTheGuestCouldNotUse) {
         EXPECT_EQ(hypervisor.call(__HYPERVISOR_xen_version, XENVER_get_features, bad), kEfault) << std::hex << bad;
 }
 
+TEST_F(Hypercall, SaysThatNoExtentWasDoneWhenItCannotReadWhich) {
+    for (auto const command : {XENMEM_decrease_reservation, XENMEM_populate_physmap})
+        for (std::uint64_t const bad : {kNowhere, kHole})
+            EXPECT_EQ(hypervisor.call(__HYPERVISOR_memory_op, command, bad), 0) << command << std::hex << bad;
+}
+
 TEST_F(Hypercall, TellsTheFeaturesThatLinuxCannotDoWithout) {
     auto const at = hypervisor.put(Hypervisor::kScratch, xen_feature_info_t{.submap_idx = 0, .submap = 0});
     ASSERT_EQ(hypervisor.call(__HYPERVISOR_xen_version, XENVER_get_features, at), 0);

@@ -31,6 +31,9 @@ base::Result<Domain*> subject(Call& call, domid_t id) {
     return Err{Error::no_such_domain}; // dom0 is the only domain until domctl makes others
 }
 
+/// The extents that earlier tries of a continued call have done.
+std::int64_t done_before(Call const& call) { return static_cast<std::int64_t>(call.args[0] >> kCommandBits); }
+
 /// Runs @p step(i) for the extents of a reservation from where the last try stopped. Answers how many were done:
 /// like Xen's, the calls stop at the first that fails and tell the count instead of an error.
 template <typename Step> Answer for_each_extent(Call& call, std::uint64_t count, Step&& step) {
@@ -49,7 +52,10 @@ template <typename Step> Answer for_each_extent(Call& call, std::uint64_t count,
 }
 
 Answer decrease_reservation(Call& call) {
-    auto const request = TRY(call.read<xen_memory_reservation_t>(1));
+    auto const readable = call.read<xen_memory_reservation_t>(1);
+    if (!readable)
+        return done_before(call); // a count, as for any other extent that cannot be had
+    auto const& request = readable.value();
     Domain& target = *TRY(subject(call, request.domid));
     if (request.extent_order > domain::kLargestExtentOrder)
         return Err{Error::invalid};
@@ -63,7 +69,10 @@ Answer decrease_reservation(Call& call) {
 }
 
 Answer populate_physmap(Call& call) {
-    auto const request = TRY(call.read<xen_memory_reservation_t>(1));
+    auto const readable = call.read<xen_memory_reservation_t>(1);
+    if (!readable)
+        return done_before(call);
+    auto const& request = readable.value();
     Domain& target = *TRY(subject(call, request.domid));
     if (request.extent_order > domain::kLargestExtentOrder)
         return Err{Error::invalid};
