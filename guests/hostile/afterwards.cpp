@@ -28,9 +28,7 @@ TEST("afterwards, events come in, and timers fire") {
     forget_taken(port);
     vcpu_set_singleshot_timer_t const alarm{.timeout_abs_ns = now() + 2 * kMillisecond, .flags = 0};
     CHECK_EQ(vcpu_op(VCPUOP_set_singleshot_timer, 0, &alarm), 0);
-    while (taken(port) == 0)
-        CHECK_EQ(sched_op(SCHEDOP_block), 0);
-    keep_events_out();
+    sleep_until([&] { return taken(port) != 0; });
     CHECK_EQ(close(port), 0);
 }
 

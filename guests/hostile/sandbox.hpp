@@ -83,7 +83,9 @@ class Sandbox {
                                    dice.next() & 0xfff,
                                    (dice.next() & 0xfff) | dice.next() << 52,
                                    0};
-        return frame(dice) << 12 | dice.one_of(bits);
+        std::uint64_t const mapped = frame(dice);
+        // The shared page is the guest's own to spoil: with its clock gone it could not go on.
+        return mapped == shared_info_ ? 0 : mapped << 12 | dice.one_of(bits);
     }
     /// Sixteen words with any numbers, in the first half of the scratch page; what sixteen calls ask for does not overlap.
     std::uint64_t* arguments(Dice& dice) const {

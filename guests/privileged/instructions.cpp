@@ -143,9 +143,10 @@ TEST("HLT sleeps until an event, where it is emulated (Xen 4.17 refuses it)") {
     vcpu_set_singleshot_timer_t const alarm{.timeout_abs_ns = now() + 5 * kMillisecond, .flags = 0};
     vcpu_op(VCPUOP_set_singleshot_timer, 0, &alarm);
     Caught const trap = trap_of([&] {
-        EventsIn const in;
-        while (taken(timer) == 0)
+        for (keep_events_out(); taken(timer) == 0; keep_events_out()) {
             hlt();
+            let_events_in();
+        }
     });
     keep_events_out();
     CHECK(trap.vector == kNoTrap || (trap.vector == kGeneralProtection && trap.error_code == 0));

@@ -71,11 +71,7 @@ TEST("an IPI wakes a vCPU that is blocked") {
     Port const ipi = ipi_for(kOther);
     for (unsigned i = 0; i < 50; ++i) {
         forget_taken(ipi);
-        auto sleep = [&] {
-            while (taken(ipi) == 0)
-                sched_op(SCHEDOP_block);
-            keep_events_out();
-        };
+        auto sleep = [&] { sleep_until([&] { return taken(ipi) != 0; }); };
         start_on(kOther, sleep);
         for (unsigned yields = 0; yields < i % 5; ++yields) // now and then before it sleeps, now and then after
             sched_op(SCHEDOP_yield);
@@ -162,9 +158,7 @@ TEST("each vCPU has a timer of its own") {
         vcpu_op(VCPUOP_stop_periodic_timer, kOther);
         vcpu_set_singleshot_timer_t const alarm{.timeout_abs_ns = now() + 3 * kMillisecond, .flags = 0};
         vcpu_op(VCPUOP_set_singleshot_timer, kOther, &alarm);
-        while (taken(port) == 0)
-            sched_op(SCHEDOP_block);
-        keep_events_out();
+        sleep_until([&] { return taken(port) != 0; });
         woke = now() >= alarm.timeout_abs_ns;
         close(port);
     });

@@ -17,6 +17,7 @@ struct Timer {
     Timer() {
         vcpu_op(VCPUOP_stop_periodic_timer, 0);
         vcpu_op(VCPUOP_stop_singleshot_timer, 0);
+        clear_pending(port); // of the tick with which a domain may begin
         set_masked(port, false);
         forget_taken(port);
     }
@@ -131,11 +132,9 @@ TEST("a blocked vCPU sleeps until its timer, and wakes for it") {
     Timer const timer;
     std::uint64_t const when = now() + 10 * kMillisecond;
     CHECK_EQ(Timer::set(when), 0);
-    while (timer.fired() == 0)
-        CHECK_EQ(sched_op(SCHEDOP_block), 0);
+    sleep_until([&] { return timer.fired() != 0; });
     CHECK(now() >= when);
     CHECK_EQ(timer.fired(), 1);
-    keep_events_out();
 }
 
 TEST("a poll for the timer's port ends when it fires, though the port is masked") {
@@ -178,9 +177,7 @@ TEST("the hypervisor says where a vCPU's time went: the parts make the whole, an
     std::uint64_t const blocked_before = runstate.time[RUNSTATE_blocked];
     CHECK_EQ(runstate.state, RUNSTATE_running);
     Timer::set(now() + 20 * kMillisecond);
-    while (timer.fired() == 0)
-        sched_op(SCHEDOP_block);
-    keep_events_out();
+    sleep_until([&] { return timer.fired() != 0; });
     CHECK_EQ(runstate.state, RUNSTATE_running);
     CHECK(runstate.time[RUNSTATE_blocked] > blocked_before);
     CHECK(runstate.state_entry_time > entry_before);
@@ -195,8 +192,6 @@ TEST("a runstate area that is not there is skipped, and nobody is hurt") {
     vcpu_op(VCPUOP_register_runstate_memory_area, 0, &request);
     Timer const timer;
     Timer::set(now() + 2 * kMillisecond);
-    while (timer.fired() == 0)
-        CHECK_EQ(sched_op(SCHEDOP_block), 0);
-    keep_events_out();
+    sleep_until([&] { return timer.fired() != 0; });
     CHECK_EQ(vcpu_op(VCPUOP_register_runstate_memory_area, 100, &request), kENOENT);
 }

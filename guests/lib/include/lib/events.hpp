@@ -46,6 +46,13 @@ class EventsIn {
     EventsIn& operator=(EventsIn const&) = delete;
 };
 
+/// Blocks until @p done says so, which an event must bring about. Events are kept out while it is asked, and let in by
+/// blocking itself: one that comes in between would be taken, and then slept upon. They are kept out afterwards.
+template <typename Condition> void sleep_until(Condition const& done) {
+    for (keep_events_out(); !done(); keep_events_out())
+        sched_op(SCHEDOP_block);
+}
+
 /// The event callback: takes every pending port that is not masked. True if that is what the callback is to do.
 bool take_events();
 
