@@ -75,6 +75,9 @@ void end_polling(Vcpu& vcpu) {
     vcpu.poll_timeout.stop();
 }
 
+// Who is down has been paused once for it, at every moment that another CPU can see: so take_down() pauses first, and
+// bring_up() resumes last.
+
 void bring_up(Vcpu& vcpu) {
     auto& system = vcpu.domain.system;
     if (!vcpu.down.exchange(false, std::memory_order_seq_cst))
@@ -84,14 +87,17 @@ void bring_up(Vcpu& vcpu) {
 
 void take_down(Vcpu& vcpu) {
     auto& system = vcpu.domain.system;
-    if (vcpu.down.exchange(true, std::memory_order_seq_cst))
+    sched::Kick const kick = system.scheduler.pause(vcpu.entity, system.now());
+    if (vcpu.down.exchange(true, std::memory_order_seq_cst)) {
+        perform(system, system.scheduler.resume(vcpu.entity, system.now()));
         return;
+    }
     bool others_up = false;
     for (Vcpu const* const other : vcpu.domain.vcpus)
         others_up = others_up || !other->down.load(std::memory_order_seq_cst);
     stop_singleshot_timer(vcpu);
     stop_periodic_timer(vcpu);
-    perform(system, system.scheduler.pause(vcpu.entity, system.now()));
+    perform(system, kick);
     if (!others_up)
         shut_down(vcpu.domain, SHUTDOWN_poweroff);
 }
