@@ -6,7 +6,7 @@ import os
 
 from house import iso, machine, paths, tap
 from house.hosted import Count
-from house.say import Progress, say, step, tail
+from house.say import Progress, head, say, step, tail
 
 SECONDS = 240
 CPUS = (1, 2)
@@ -44,7 +44,9 @@ def run_one(test):
 
 def explain(test, problem, run, report):
     broken = "".join(f"\n    not ok {line}" for line in report.failed)
-    say(f"FAILED {test.name} ({test.shape}): {problem}{broken}\n    the end of its console:\n{tail(run.console)}")
+    panic = run.console.find("PANIC on")
+    told = f"from its panic on:\n{head(run.console[panic:])}" if panic >= 0 else f"the end of its console:\n{tail(run.console)}"
+    say(f"FAILED {test.name} ({test.shape}): {problem}{broken}\n    {told}")
 
 
 def run(chosen, each=None):

@@ -47,6 +47,10 @@ def tail(text, lines=40):
     return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
 
 
+def head(text, lines=40):
+    return "\n".join(f"    {line}" for line in text.splitlines()[:lines])
+
+
 class Arguments(argparse.ArgumentParser):
     """Bad input is one line with a hint, and exit 2."""
 

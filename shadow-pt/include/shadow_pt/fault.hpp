@@ -1,102 +1,120 @@
-/// Page faults, and the hypervisor's own accesses to a guest's memory: both ask the shadow alone (SP-17).
+/// Faults: what the shadows say to an access, and the work that the guest never sees (SP-15, SP-16, SP-17).
 #pragma once
 
 #include "shadow_pt/paging.hpp"
 
 namespace shadow_pt {
 
-/// What the tables say to @p access at @p address.
-template <Host H> auto Paging<H>::judge(Root const& root, base::Vaddr address, Access access) -> base::Result<Judged> {
-    auto const at = TRY(descend(root, address));
-    auto const leaf = at.level == 1 ? slot(at.shadow, at.index).load() : ShadowEntry{};
-    auto const verdict = [&] {
-        if (leaf.empty())
-            return Verdict::not_present;
-        if (access.execute && !(at.executable && leaf.executable()))
-            return Verdict::forbidden;
-        if (!access.write || (at.writable && leaf.guest_write()))
-            return Verdict::allowed;
-        bool const to_table = leaf.kind() == TargetKind::own && host_.frame(leaf.frame()).use() == Use::l1;
-        return to_table ? Verdict::store_to_table : Verdict::forbidden;
-    }();
-    return Judged{.verdict = verdict, .at = at, .leaf = leaf};
+/// True if @p leaf maps an L1 table of the domain: then a store to it is emulated.
+template <Host H> bool Paging<H>::is_l1(ShadowEntry leaf) {
+    return leaf.kind() == TargetKind::own && host_.frame(leaf.frame()).use() == Use::l1;
 }
 
-/// Makes the leaf at @p at young, and for a write dirty: first in the guest's entry, then in the shadow (SP-15, SP-16).
-/// REQUIRES: the access is allowed.
+/// Decides about @p access by the shadows alone, doing what hidden faults ask for until the answer is plain.
+template <Host H>
+auto Paging<H>::judge(Root const& root, base::Vaddr address, Access access, Devices devices) -> base::Result<Judged> {
+    if (!base::canonical(address))
+        return Judged{Verdict::not_present, {}, {}};
+    for (;;) {
+        auto const at = TRY(descend(root, address));
+        auto const leaf = at.level == 1 ? slot(at.shadow, at.index).load() : ShadowEntry{};
+        if (leaf.empty()) {
+            auto const why = why_empty(at);
+            if (why == Emptiness::moved)
+                continue;
+            return Judged{why == Emptiness::refused ? Verdict::forbidden : Verdict::not_present, at, leaf};
+        }
+        // What the guest's entries forbid is the guest's own fault, at once, before its page is made young.
+        if (access.write && !(at.writable && leaf.guest_write()))
+            return Judged{at.writable && is_l1(leaf) ? Verdict::store_to_table : Verdict::forbidden, at, leaf};
+        if (access.execute && !(at.executable && leaf.executable()))
+            return Judged{Verdict::forbidden, at, leaf};
+        if (devices == Devices::no && leaf.kind() == TargetKind::device)
+            return Judged{Verdict::forbidden, at, leaf};
+        if (leaf.present() && (!access.write || leaf.writable()))
+            return Judged{Verdict::allowed, at, leaf};
+        mend_leaf(at, access);
+    }
+}
+
+/// A hidden fault: the guest's entry gets A, and D for a write, before the shadow's gets the permission. Does nothing
+/// if the entry changed meanwhile.
 template <Host H> void Paging<H>::mend_leaf(Location const& at, Access access) {
     auto const table = page(at.shadow).table();
     if (!table.valid() || !host_.frame(table).lock_table(1))
-        return; // torn meanwhile: the access is tried again
-    auto const leaf = slot(at.shadow, at.index).load();
-    auto const entry = guest_slot(table, at.index).load();
-    bool const still = host_.frame(table).link() == at.shadow && !leaf.empty() && entry.present();
-    if (still && (!access.write || leaf.guest_write())) {
-        auto const marked = entry.with(pte::kAccessed | (access.write ? pte::kDirty : 0));
-        if (!(marked == entry))
-            store(table, at.index, marked);
-        auto const fresh = ShadowEntry::leaf(leaf.frame(), leaf.kind(), marked, leaf.guest_write());
-        if (fresh.raw() != (leaf.raw() & ~pte::kDirty))
-            static_cast<void>(set_leaf(at.shadow, at.index, fresh));
+        return;
+    typename FrameState::TableLock const lock{host_.frame(table)};
+    auto const old = slot(at.shadow, at.index).load();
+    if (host_.frame(table).link() != at.shadow || old.empty())
+        return;
+
+    auto guest = guest_slot(table, at.index);
+    auto const found = guest.load();
+    if (!found.present() || (access.write && !found.writable())) { // changed behind our back, by a device
+        bool narrowed = false;
+        if (!change_leaf(table, at.index, Change{.value = found}, narrowed).ok())
+            give_back_leaf(set_leaf(at.shadow, at.index, ShadowEntry{}));
+        return;
     }
-    host_.frame(table).unlock_table();
+    auto const young = found.with(pte::kAccessed | (access.write ? pte::kDirty : 0));
+    if (!(young == found)) {
+        if (!guest.replace(found, young))
+            return;
+        host_.mark_dirty(table);
+    }
+    set_leaf(at.shadow, at.index, ShadowEntry::leaf(old.frame(), old.kind(), young, old.guest_write()));
+    Counters::bump(counters_.hidden_faults);
 }
 
 template <Host H> FaultAnswer Paging<H>::handle_fault(Root const& root, base::Vaddr address, std::uint32_t error_code) {
     Access const access{.write = (error_code & fault::kWrite) != 0, .execute = (error_code & fault::kFetch) != 0};
-    auto const judged = judge(root, address, access);
+    auto const judged = judge(root, address, access, Devices::yes);
     if (!judged.ok())
-        return {.action = FaultAction::stuck, .error_code = error_code};
-    // The guest's error code tells of the guest's own entries.
-    auto const plain = error_code & ~(fault::kProtection | fault::kReserved);
+        return {.action = judged.error() == base::Error::preempted ? FaultAction::retry : FaultAction::stuck};
+
+    auto const clean = error_code & ~(fault::kProtection | fault::kReserved);
     switch (judged.value().verdict) {
-    case Verdict::not_present: Counters::bump(counters_.guest_faults); return {FaultAction::reflect, plain};
+    case Verdict::allowed: return {.action = FaultAction::retry};
+    case Verdict::store_to_table: return {.action = FaultAction::emulate, .error_code = clean | fault::kProtection};
+    case Verdict::not_present: break;
     case Verdict::forbidden:
         Counters::bump(counters_.guest_faults);
-        return {FaultAction::reflect, plain | fault::kProtection};
-    case Verdict::store_to_table: return {FaultAction::emulate, plain | fault::kProtection};
-    case Verdict::allowed: break;
+        return {.action = FaultAction::reflect, .error_code = clean | fault::kProtection};
     }
-    auto const& leaf = judged.value().leaf;
-    if (!leaf.present() || (access.write && !leaf.writable())) {
-        Counters::bump(counters_.hidden_faults);
-        mend_leaf(judged.value().at, access);
-    }
-    return {.action = FaultAction::retry, .error_code = 0};
+    Counters::bump(counters_.guest_faults);
+    return {.action = FaultAction::reflect, .error_code = clean};
 }
 
 template <Host H> base::Result<Resolved> Paging<H>::resolve(Root const& root, base::Vaddr address, Access access) {
     for (;;) {
-        auto const judged = judge(root, address, access);
-        if (!judged.ok() || judged.value().verdict != Verdict::allowed)
-            return base::Err{base::Error::bad_address};
-        auto const [verdict, at, leaf] = judged.value();
-        if (!leaf.present() || (access.write && !leaf.writable())) {
-            mend_leaf(at, access);
-            continue;
-        }
-        // Devices are not read on a guest's behalf: a read there has effects.
-        if (leaf.kind() == TargetKind::device)
+        auto const [verdict, at, leaf] = TRY(judge(root, address, access, Devices::no));
+        if (verdict != Verdict::allowed)
             return base::Err{base::Error::bad_address};
         if (!host_.reference(leaf.frame()).ok())
-            continue; // it went at this moment
-        // The reference is of the right frame only if the entry still stood when it was taken.
-        bool const still = slot(at.shadow, at.index).load().frame() == leaf.frame();
-        bool const held = still && (!access.write || !leaf.is_ram() || host_.frame(leaf.frame()).get_writable().ok());
-        if (held)
-            return Resolved{
-                .frame = leaf.frame(), .offset = address.offset(), .kind = leaf.kind(), .write = access.write};
+            continue;
+        bool const counted = access.write && leaf.is_ram();
+        if (counted && !host_.frame(leaf.frame()).get_writable().ok()) {
+            host_.release(leaf.frame(), leaf.kind());
+            continue;
+        }
+        Resolved const held{leaf.frame(), address.offset(), leaf.kind(), access.write};
+        auto const still = slot(at.shadow, at.index).load();
+        if (still.present() && still.frame() == leaf.frame() && still.kind() == leaf.kind() &&
+            (!access.write || still.writable()))
+            return held;
+        if (counted)
+            host_.frame(leaf.frame()).put_writable();
         host_.release(leaf.frame(), leaf.kind());
     }
 }
 
-template <Host H> void Paging<H>::done(Resolved const& page) {
-    bool const ram = page.kind == TargetKind::own || page.kind == TargetKind::foreign;
-    if (page.write && ram) {
-        host_.mark_dirty(page.frame);
-        host_.frame(page.frame).put_writable();
+template <Host H> void Paging<H>::done(Resolved const& held) {
+    bool const counted = held.kind == TargetKind::own || held.kind == TargetKind::foreign;
+    if (held.write && counted) {
+        host_.mark_dirty(held.frame);
+        host_.frame(held.frame).put_writable();
     }
-    host_.release(page.frame, page.kind);
+    host_.release(held.frame, held.kind);
 }
 
 } // namespace shadow_pt

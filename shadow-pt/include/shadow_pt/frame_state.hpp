@@ -181,9 +181,12 @@ class FrameState {
         }
     }
 
-    /// One user less. `last`: it stays counted, on a partial table, until left().
+    /// One user less. `last`: it stays counted, on a partial table, until left(). With Unpin::yes the user is the pin:
+    /// `refused` if it is gone already, which a guest that unpins twice can bring about.
     TableStep put_table(unsigned level, Unpin unpin = Unpin::no) {
         for (auto old = word();;) {
+            if (unpin == Unpin::yes && (old.use() != table_use(level) || !old.pinned()))
+                return TableStep::refused;
             ASSERT(old.use() == table_use(level) && old.count() > 0);
             if (old.count() > 1) {
                 auto const fewer = old.counted_down();
@@ -232,6 +235,18 @@ class FrameState {
                 return true;
         }
     }
+
+    /// Holds a table's lock for a scope.
+    class [[nodiscard]] TableLock {
+      public:
+        explicit TableLock(FrameState& locked) : state_{locked} {}
+        TableLock(TableLock const&) = delete;
+        TableLock& operator=(TableLock const&) = delete;
+        ~TableLock() { state_.unlock_table(); }
+
+      private:
+        FrameState& state_;
+    };
 
     /// Locks the table, if the frame is a table of @p level; false if it is something else.
     [[nodiscard]] bool lock_table(unsigned level) {

@@ -1,4 +1,4 @@
-/// Other users of a domain's frames: registered areas, descriptor tables, copies (SP-1, SP-6).
+/// Other users of a frame than entries: registered areas, grants, copies, descriptor tables (SP-1, SP-6).
 #pragma once
 
 #include "shadow_pt/paging.hpp"

@@ -1,65 +1,68 @@
-/// Entries made by grants (SP-14).
+/// Entries that map a grant (docs/abi.md §6.2, SP-14): written by the hypervisor, and held by the shadow alone.
 #pragma once
 
 #include "shadow_pt/paging.hpp"
 
 namespace shadow_pt {
 
+/// Locks the L1 of @p place; `bad_address` if there is none.
 template <Host H> auto Paging<H>::lock_place(EntryPlace const& place) -> base::Result<LockedEntry> {
-    if (place.root != nullptr)
-        return lock_entry(*place.root, place.address);
-    auto const target = TRY(translate_table(frame_of(place.entry)));
-    bool const locked = place.entry.offset() % 8 == 0 && host_.frame(target.frame).lock_table(1);
-    host_.release(target.frame, target.kind);
+    if (place.root != nullptr) {
+        auto const found = lock_entry(*place.root, place.address);
+        if (found.ok() || found.error() != base::Error::invalid)
+            return found;
+        return base::Err{base::Error::bad_address};
+    }
+    auto const target = translate_table(frame_of(place.entry));
+    if (!target.ok() || place.entry.offset() % sizeof(std::uint64_t) != 0) {
+        if (target.ok())
+            host_.release(target.value().frame, target.value().kind);
+        return base::Err{base::Error::bad_address};
+    }
+    auto const table = target.value().frame;
+    bool const locked = host_.frame(table).lock_table(1);
+    host_.release(table, target.value().kind); // a locked table keeps its own reference
     if (!locked)
         return base::Err{base::Error::bad_address};
-    auto& frame = host_.frame(target.frame);
-    if (!frame.link().valid() && !materialize(target.frame, 1).ok()) { // the pool may have been full (SP-10)
-        frame.unlock_table();
-        return base::Err{base::Error::no_memory};
-    }
-    return LockedEntry{.table = target.frame, .index = static_cast<unsigned>(place.entry.offset() / 8)};
+    return LockedEntry{table, static_cast<unsigned>(place.entry.offset() / sizeof(std::uint64_t))};
 }
 
 template <Host H>
 base::Status Paging<H>::map_grant(EntryPlace const& place, Target target, std::uint64_t flags, FlushDebt& debt) {
-    auto const at = lock_place(place);
-    if (!at.ok())
-        return base::Err{base::Error::bad_address};
-    auto const [table, index] = at.value();
-    GuestEntry const entry = GuestEntry{flags}.with_frame(target.shown);
-    bool const write = entry.writable();
-    if (write && !host_.frame(target.frame).get_writable().ok()) {
-        host_.frame(table).unlock_table();
-        return refuse(Refusal::wrong_use, target.shown);
+    ASSERT(target.kind == TargetKind::foreign);
+    auto const entry = GuestEntry{flags}.with(pte::kPresent | pte::kAccessed).with_frame(target.shown);
+    if (!entry.acceptable(1, host_.rules()))
+        return refuse(Refusal::reserved_bits, target.shown);
+    auto const [table, index] = TRY(lock_place(place));
+    auto& frame = host_.frame(table);
+    typename FrameState::TableLock const lock{frame};
+    if (!frame.link().valid()) {
+        if (frame.word().partial())
+            return base::Err{base::Error::bad_address};
+        TRY(materialize(table, 1));
     }
-    auto const old =
-        set_leaf(host_.frame(table).link(), index, ShadowEntry::leaf(target.frame, target.kind, entry, write));
+    bool const write = entry.writable() && !target.read_only;
+    if (write && !host_.frame(target.frame).get_writable().ok())
+        return refuse(Refusal::wrong_use, target.shown);
     store(table, index, entry);
-    host_.frame(table).unlock_table();
-    if (!old.empty())
+    auto const gone = set_leaf(frame.link(), index, ShadowEntry::leaf(target.frame, target.kind, entry, write));
+    give_back_leaf(gone);
+    if (!gone.empty())
         debt.add_all(FlushDebt::everyone());
-    give_back_leaf(old);
     return {};
 }
 
-template <Host H> base::Status Paging<H>::unmap_grant(EntryPlace const& place, base::Mfn frame, FlushDebt& debt) {
-    auto const at = lock_place(place);
-    if (!at.ok())
+template <Host H> base::Status Paging<H>::unmap_grant(EntryPlace const& place, base::Mfn granted, FlushDebt& debt) {
+    auto const [table, index] = TRY(lock_place(place));
+    auto& frame = host_.frame(table);
+    typename FrameState::TableLock const lock{frame};
+    auto const shadow = frame.link();
+    auto const old = shadow.valid() ? slot(shadow, index).load() : ShadowEntry{};
+    if (old.empty() || old.kind() != TargetKind::foreign || old.frame() != granted)
         return base::Err{base::Error::bad_address};
-    auto const [table, index] = at.value();
-    auto const shadow = host_.frame(table).link();
-    auto const mapped = slot(shadow, index).load();
-    bool const is_grant = !mapped.empty() && mapped.kind() == TargetKind::foreign && mapped.frame() == frame;
-    if (is_grant) {
-        static_cast<void>(set_leaf(shadow, index, ShadowEntry{}));
-        store(table, index, GuestEntry{});
-    }
-    host_.frame(table).unlock_table();
-    if (!is_grant)
-        return base::Err{base::Error::bad_address};
-    debt.add_all(FlushDebt::everyone());
-    give_back_leaf(mapped);
+    store(table, index, GuestEntry{});
+    give_back_leaf(set_leaf(shadow, index, ShadowEntry{}));
+    debt.add_all(FlushDebt::everyone()); // whatever other addresses lead to that table
     return {};
 }
 

@@ -64,6 +64,9 @@ concept Host = requires(H& host, base::Mfn frame, base::Gfn gfn, Target const& t
     /// The frame that @p gfn names, with one reference for whoever asked (none for `device`); the error is what the
     /// guest gets. Any gfn may be asked for.
     { host.translate(gfn, Wanted{}, source) } -> std::same_as<base::Result<Target>>;
+    /// True if @p gfn names the domain's own RAM @p frame, which has a reference, now. Cheap: asked at each change of an
+    /// entry's rights, so that its frame need not be translated and counted again.
+    { host.still_names(gfn, frame) } -> std::same_as<bool>;
     /// One reference more to a frame that had one a moment ago; refused if it has none any more.
     { host.reference(frame) } -> std::same_as<base::Status>;
     /// Gives a reference back. The last one frees the frame.

@@ -26,25 +26,23 @@ template <Host H> void Paging<H>::put_table(Mfn table, unsigned level) {
     host_.release(table, TargetKind::own);
 }
 
-/// One use less, by a pin or a root. The last one stays counted until all is given back, so that the operation can be
-/// continued by calling it again.
+/// One use less, by a pin or a root. Remains are drained before the count moves, never after, so that the operation can
+/// be continued by calling it again: the last use stays counted until all that it kept is given back.
 template <Host H> base::Status Paging<H>::leave(Mfn table, unsigned level, Unpin unpin) {
     auto& frame = host_.frame(table);
     for (;;) {
+        TRY(drain());
         auto const step = frame.put_table(level, unpin);
         if (step != TableStep::last)
-            break;                                      // or refused: another unpin was faster
-        if (frame.link().valid() || !remains_.none()) { // the last use says that there is work to continue
-            detach(table);
-            frame.pause(0);
-            TRY(drain());
-            continue;
+            return {}; // others use it still; or refused: another unpin was faster
+        if (!frame.link().valid()) {
+            frame.left();
+            host_.release(table, TargetKind::own);
+            return {};
         }
-        frame.left();
-        host_.release(table, TargetKind::own);
-        break;
+        detach(table);
+        frame.pause(0);
     }
-    return drain();
 }
 
 /// Gives back what one shadow page of the remains held, and the page.

@@ -157,7 +157,8 @@ template <Host H> class Paging {
                                          Source source = {});
 
     /// Does a guest's store to the L1 entry that @p address lies in, after handle_fault() said so: @p modify(old) is the
-    /// new value of the aligned 8 bytes, called under the table's lock, once. An error: nothing has changed, reflect.
+    /// new value of the aligned 8 bytes, called under the table's lock, at most once. An error: nothing has changed.
+    /// `preempted`: the guest shall execute its instruction again; any other: reflect the fault.
     template <std::invocable<std::uint64_t> Modify>
     [[nodiscard]] base::Status emulate_store(Root const& root, base::Vaddr address, Modify&& modify);
 
@@ -230,6 +231,14 @@ template <Host H> class Paging {
         UpdateMode mode = UpdateMode::normal;
         Source source{};
     };
+    /// Why a slot that a walk met is empty.
+    enum class Emptiness : std::uint8_t {
+        not_present, ///< so says the guest's entry
+        refused,     ///< the guest's entry is present, but could not be translated (SP-10)
+        moved,       ///< the shadow has left its table, or the entry is changing: walk again
+    };
+    /// Whether an access may reach a device: a guest's own may, the hypervisor's on its behalf may not.
+    enum class Devices : bool { no, yes };
     /// What the tables say to an access.
     enum class Verdict : std::uint8_t { allowed, not_present, forbidden, store_to_table };
     struct Judged {
@@ -267,6 +276,7 @@ template <Host H> class Paging {
     // update.hpp
     base::Status change(Mfn table, unsigned level, unsigned index, Change const& wanted, bool& narrowed);
     std::optional<ShadowEntry> keep_lent(ShadowEntry old, GuestEntry before, GuestEntry wanted);
+    bool keeps_frame(ShadowEntry old, GuestEntry value);
     base::Status change_leaf(Mfn table, unsigned index, Change const& wanted, bool& narrowed);
     base::Status change_upper(Mfn table, unsigned level, unsigned index, Change const& wanted);
     base::Status write_word(Mfn frame, unsigned index, Change const& wanted);
@@ -274,13 +284,15 @@ template <Host H> class Paging {
 
     // walk.hpp
     base::Result<Location> descend(Root const& root, base::Vaddr address);
+    bool leads_to(Root const& root, base::Vaddr address, Mfn shadow);
     base::Status mend_upper(Location const& at);
+    Emptiness why_empty(Location const& at);
     base::Result<LockedEntry> lock_entry(Root const& root, base::Vaddr address);
 
     // fault.hpp
-    base::Result<Judged> judge(Root const& root, base::Vaddr address, Access access);
+    base::Result<Judged> judge(Root const& root, base::Vaddr address, Access access, Devices devices);
     void mend_leaf(Location const& at, Access access);
-    bool guest_says_present(Location const& at, bool& changed);
+    bool is_l1(ShadowEntry leaf);
 
     // grant.hpp
     base::Result<LockedEntry> lock_place(EntryPlace const& place);

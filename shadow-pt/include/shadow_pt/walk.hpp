@@ -1,75 +1,112 @@
-/// Walking the shadows in software, as a CPU's MMU does, and what it does not: filling in shadows that are missing.
+/// Walking the shadows in software.
 ///
-/// A walk takes no lock. What it reads may be unhooked by another CPU at any moment, but is not reused before this CPU
-/// has flushed, which it does not do in mid-walk (tlb_clock.hpp). Whoever acts on what a walk found locks the table and
-/// looks whether it is still that shadow's.
+/// A walk takes no lock and no reference. It may follow a shadow that another CPU is just unhooking: that page is not
+/// reused before this CPU has flushed, and this CPU does not flush in the middle of a walk (SP-11). What a walk finds is
+/// checked again by whoever acts on it, under the table's lock.
 #pragma once
 
 #include "shadow_pt/paging.hpp"
 
 namespace shadow_pt {
 
-/// Down to the L1 slot of @p address, or to the entry above it that is empty. Entries that are hidden, and tables that
-/// have no shadow, are mended on the way. `no_memory`: there is no page for a shadow.
+/// Goes down to the L1 slot of @p address, mending hidden and absent entries on the way; or to the first empty slot.
 template <Host H> auto Paging<H>::descend(Root const& root, base::Vaddr address) -> base::Result<Location> {
     for (;;) {
         Location at{.shadow = root.shadow, .level = 4, .index = base::table_index(address, 4)};
-        auto entry = slot(at.shadow, at.index).load();
-        while (at.level > 1 && entry.present()) {
-            at.writable = at.writable && entry.writable();
-            at.executable = at.executable && entry.executable();
-            at.shadow = entry.frame();
-            --at.level;
-            at.index = base::table_index(address, at.level);
-            entry = slot(at.shadow, at.index).load();
+        while (at.level > 1) {
+            auto const entry = slot(at.shadow, at.index).load();
+            if (entry.empty())
+                return at;
+            if (!entry.present())
+                break;
+            auto const below = at.level - 1;
+            at = {.shadow = entry.frame(),
+                  .level = below,
+                  .index = base::table_index(address, below),
+                  .writable = at.writable && entry.writable(),
+                  .executable = at.executable && entry.executable()};
         }
-        if (at.level == 1 || entry.empty())
+        if (at.level == 1)
             return at;
-        auto const mended = mend_upper(at);
-        if (!mended.ok() && mended.error() != base::Error::preempted)
-            return base::Err{mended.error()};
+        TRY(mend_upper(at));
     }
 }
 
-/// Makes the upper entry at @p at present: it becomes young, and its table gets a shadow.
+/// True if a walk to @p address comes to the L1 shadow @p shadow now. Mends nothing: locks may be held.
+template <Host H> bool Paging<H>::leads_to(Root const& root, base::Vaddr address, Mfn shadow) {
+    auto at = root.shadow;
+    for (unsigned level = 4; level > 1; --level) {
+        auto const entry = slot(at, base::table_index(address, level)).load();
+        if (!entry.present())
+            return false;
+        at = entry.frame();
+    }
+    return at == shadow;
+}
+
+/// Makes an upper entry present that is hidden (the guest had cleared its A) or absent (its table has no shadow), if
+/// that is still so.
 template <Host H> base::Status Paging<H>::mend_upper(Location const& at) {
     auto const table = page(at.shadow).table();
     if (!table.valid() || !host_.frame(table).lock_table(at.level))
-        return {}; // torn meanwhile: walk again
-    base::Status status{};
+        return {};
+    typename FrameState::TableLock const lock{host_.frame(table)};
     auto const entry = slot(at.shadow, at.index).load();
-    if (host_.frame(table).link() == at.shadow && !entry.empty() && !entry.present()) {
-        Counters::bump(counters_.hidden_faults);
-        auto const child = child_of(entry);
-        // The entry's own use keeps the child a table; its lock keeps two CPUs from giving it a shadow each.
-        if (!host_.frame(child).link().valid() && host_.frame(child).lock_table(at.level - 1)) {
-            if (!host_.frame(child).link().valid())
-                status = materialize(child, at.level - 1);
-            host_.frame(child).unlock_table();
-        }
-        if (status.ok()) {
-            auto const young = guest_slot(table, at.index).load().with(pte::kAccessed);
-            store(table, at.index, young);
-            static_cast<void>(set_upper(at.shadow, at.level, at.index, hook(at.level, child, young)));
-        }
+    if (host_.frame(table).link() != at.shadow || entry.empty() || entry.present())
+        return {};
+
+    auto const found = guest_slot(table, at.index).load();
+    if (!found.present()) { // changed behind our back, by a device
+        give_back_upper(set_upper(at.shadow, at.level, at.index, ShadowEntry{}), at.level);
+        return {};
     }
-    host_.frame(table).unlock_table();
-    return status;
+    auto const child = child_of(entry);
+    auto& below = host_.frame(child);
+    if (!below.link().valid() && below.lock_table(at.level - 1)) {
+        typename FrameState::TableLock const child_lock{below};
+        if (!below.link().valid())
+            TRY(materialize(child, at.level - 1));
+    }
+    auto const young = found.with(pte::kAccessed);
+    if (!(young == found))
+        store(table, at.index, young);
+    set_upper(at.shadow, at.level, at.index, hook(at.level, child, young));
+    Counters::bump(counters_.hidden_faults);
+    return {};
 }
 
-/// The L1 that maps @p address, locked. `invalid`: there is none.
+template <Host H> auto Paging<H>::why_empty(Location const& at) -> Emptiness {
+    if (hypervisor_slot(at.level, at.index))
+        return Emptiness::not_present;
+    auto const table = page(at.shadow).table();
+    if (!table.valid())
+        return Emptiness::moved;
+    auto& frame = host_.frame(table);
+    bool const not_present = !guest_slot(table, at.index).load().present();
+    if (frame.link() != at.shadow)
+        return Emptiness::moved;
+    if (not_present)
+        return Emptiness::not_present;
+    // Present in the guest's table and empty in the shadow: either somebody is between the two, or it was refused.
+    if (!frame.lock_table(at.level))
+        return Emptiness::moved;
+    typename FrameState::TableLock const lock{frame};
+    bool const settled = frame.link() == at.shadow && slot(at.shadow, at.index).load().empty() &&
+                         guest_slot(table, at.index).load().present();
+    return settled ? Emptiness::refused : Emptiness::moved;
+}
+
+/// Locks the L1 that translates @p address; `invalid` if there is none.
 template <Host H> auto Paging<H>::lock_entry(Root const& root, base::Vaddr address) -> base::Result<LockedEntry> {
     for (;;) {
         auto const at = TRY(descend(root, address));
-        if (at.level != 1) {
-            host_.refused(Refusal::no_table, base::Gfn{address.raw() >> base::kPageShift});
-            return base::Err{base::Error::invalid};
-        }
-        auto const table = page(at.shadow).table();
+        if (!base::canonical(address) || (at.level > 1 && why_empty(at) != Emptiness::moved))
+            return refuse(Refusal::no_table, Gfn{address.raw() >> base::kPageShift});
+        auto const table = at.level > 1 ? Mfn{} : page(at.shadow).table();
         if (!table.valid() || !host_.frame(table).lock_table(1))
             continue;
-        if (host_.frame(table).link() == at.shadow)
-            return LockedEntry{.table = table, .index = at.index};
+        if (host_.frame(table).link() == at.shadow && leads_to(root, address, at.shadow))
+            return LockedEntry{table, at.index};
         host_.frame(table).unlock_table();
     }
 }
@@ -79,13 +116,14 @@ template <Host H> Walk Paging<H>::walk(Root const& root, base::Vaddr address) {
     auto shadow = root.shadow;
     for (unsigned level = 4; level >= 1; --level) {
         auto const index = base::table_index(address, level);
-        auto const table = page(shadow).table();
-        auto const entry = slot(shadow, index).load();
-        walk.step[walk.steps++] = {.table = table,
-                                   .shadow = shadow,
-                                   .guest_entry = table.valid() ? guest_slot(table, index).load().raw() : 0,
-                                   .shadow_entry = entry.raw()};
-        if (!entry.present())
+        auto& step = walk.step[walk.steps++];
+        step.shadow = shadow;
+        step.table = page(shadow).table();
+        step.shadow_entry = slot(shadow, index).load().raw();
+        if (step.table.valid())
+            step.guest_entry = guest_slot(step.table, index).load().raw();
+        ShadowEntry const entry{step.shadow_entry};
+        if (entry.empty() || entry.is_absent())
             break;
         shadow = entry.frame();
     }

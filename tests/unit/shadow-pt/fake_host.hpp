@@ -65,6 +65,9 @@ class FakeHost {
             return Target{.frame = base::Mfn{n}, .kind = TargetKind::device, .shown = gfn};
         return nothing();
     }
+    bool still_names(base::Gfn gfn, base::Mfn frame) {
+        return gfn.raw() < kOwnFrames && frame == own_frame(static_cast<unsigned>(gfn.raw()));
+    }
     base::Status reference(base::Mfn frame) {
         if (frames_.at(frame.raw()).references == 0)
             return base::Err{base::Error::invalid};

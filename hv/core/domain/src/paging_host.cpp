@@ -62,6 +62,10 @@ Result<Target> PagingHost::translate(Gfn gfn, shadow_pt::Wanted, Source source) 
     return Target{.frame = frame, .kind = TargetKind::foreign, .shown = Gfn{frame.raw()}};
 }
 
+bool PagingHost::still_names(Gfn gfn, Mfn frame) const {
+    return domain_.translated() ? system_.frames.gfn_of(frame) == gfn : gfn.raw() == frame.raw();
+}
+
 base::Status PagingHost::reference(Mfn frame) { return system_.frames.take_reference(frame); }
 
 void PagingHost::release(Mfn frame, TargetKind kind) {
