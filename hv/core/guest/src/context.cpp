@@ -76,7 +76,7 @@ void set_plain_state(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
     for (std::size_t vector = 0; vector < vcpu.traps.size(); ++vector) {
         auto const& trap = context.trap_ctxt[vector];
         vcpu.traps[vector] = {trap.address, emulate::ring3_selector(trap.cs),
-                              static_cast<std::uint8_t>(TI_GET_DPL(&trap) & 3), TI_GET_IF(&trap) != 0};
+                              static_cast<std::uint8_t>(TI_GET_DPL(&trap)), TI_GET_IF(&trap) != 0};
     }
     vcpu.event_callback = {context.event_callback_eip, true};
     // Entering the failsafe callback with events on is never what a guest can bear (docs/abi.md §7).

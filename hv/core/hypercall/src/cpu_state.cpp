@@ -33,7 +33,7 @@ Answer set_trap_table(Call& call) {
         if (!code_address(entry.address))
             return Err{Error::invalid};
         traps[entry.vector] = {entry.address, emulate::ring3_selector(entry.cs),
-                               static_cast<std::uint8_t>(TI_GET_DPL(&entry) & 3), TI_GET_IF(&entry) != 0};
+                               static_cast<std::uint8_t>(TI_GET_DPL(&entry)), TI_GET_IF(&entry) != 0};
     }
     return 0;
 }

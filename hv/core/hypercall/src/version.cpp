@@ -33,8 +33,9 @@ constexpr std::uint32_t bit(unsigned feature) { return 1U << feature; }
 /// Submap 0 of the features. Bits 0 to 3 and 8 to 10 must stay clear for a PV guest (docs/abi.md §0.4, §0.6).
 std::uint32_t features(domain::Domain const& caller) {
     std::uint32_t map = bit(XENFEAT_mmu_pt_update_preserve_ad) | bit(XENFEAT_gnttab_map_avail_bits) |
-                        bit(XENFEAT_pae_pgdir_above_4gb) | bit(XENFEAT_memory_op_vnode_supported);
-    map |= caller.translated() ? bit(XENFEAT_not_direct_mapped) : bit(XENFEAT_not_direct_mapped);
+                        bit(XENFEAT_pae_pgdir_above_4gb) | bit(XENFEAT_highmem_assist) |
+                        bit(XENFEAT_memory_op_vnode_supported);
+    map |= caller.translated() ? bit(XENFEAT_not_direct_mapped) : bit(XENFEAT_direct_mapped);
     if (caller.privileged)
         map |= bit(XENFEAT_dom0);
     return map;

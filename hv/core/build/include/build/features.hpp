@@ -23,6 +23,7 @@ Expected<FeatureSet> parse_features(std::string_view text, FeatureSet known = {}
 /// emulated. Preserved A/D bits and available bits in grant mappings: Linux panics without.
 inline constexpr std::uint32_t kOfferedFeatures =
     1U << XENFEAT_writable_page_tables | 1U << XENFEAT_pae_pgdir_above_4gb | 1U << XENFEAT_mmu_pt_update_preserve_ad |
-    1U << XENFEAT_gnttab_map_avail_bits | 1U << XENFEAT_dom0;
+    1U << XENFEAT_highmem_assist | 1U << XENFEAT_gnttab_map_avail_bits | 1U << XENFEAT_dom0 |
+    1U << XENFEAT_memory_op_vnode_supported | 1U << XENFEAT_direct_mapped;
 
 } // namespace build
