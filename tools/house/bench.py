@@ -1,0 +1,51 @@
+"""./tern bench: how fast it is. Figures go to stdout; nothing here can fail a test."""
+import re
+import subprocess
+
+from house import build, iso, machine, paths
+from house.say import Arguments, Failure, say, step
+
+ABOUT = """Builds what ships and measures it: each room's Google Benchmark on this machine, then our guest 'bench', which prints
+what hypercalls and page faults cost it in QEMU.
+
+  ./tern bench             all of it
+  ./tern bench shadow      the benchmarks whose names match, a regular expression; the guest's name is guest.bench"""
+
+GUEST = "guest.bench"
+
+
+def programs():
+    return sorted(path.stem for path in (paths.BUILD / "release/bench").glob("*/*_bench"))
+
+
+def main(words):
+    parser = Arguments("bench", ABOUT)
+    parser.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help="of the names; a regular expression")
+    try:
+        wanted = re.compile(parser.parse_args(words).pattern).search
+    except re.error as error:
+        parser.error(f"PATTERN is not a regular expression: {error}")
+    build.set_up()
+    build.build("release", ("benchmarks",) + build.IMAGE)
+    chosen = [name for name in programs() + [GUEST] if wanted(name)]
+    if not chosen:
+        say(f"no benchmark is named like that; there are {' '.join(programs() + [GUEST])}")
+        return 2
+    for name in chosen:
+        with step(name):
+            run_guest() if name == GUEST else run_program(name)
+    return 0
+
+
+def run_program(name):
+    program = paths.BUILD / "release/bench" / name.removesuffix("_bench") / name
+    if subprocess.run([program], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        raise Failure(f"{program.relative_to(paths.ROOT)} failed")
+
+
+def run_guest():
+    disk = iso.make("release", "bench", machine.OPTIONS, "")
+    run = machine.run(machine.Shape(1), disk, paths.BUILD / "guest-logs/bench.log", 120)
+    if run.verdict is not machine.Verdict.PASSED:
+        raise Failure(f"the guest 'bench': {run.verdict.value}; its console is in build/guest-logs/bench.log")
+    print("\n".join(line for line in run.console.splitlines() if line.startswith("#")), flush=True)
