@@ -194,46 +194,11 @@ class Reference {
         for (auto mfn = std::uint64_t{0}; mfn < kFirstShadow; ++mfn) {
             auto const word = machine_.frame(Mfn{mfn}).word();
             if (machine_.references(Mfn{mfn}) != references[mfn])
-                std::fprintf(stderr, "frame %lu refs %u expected %lu use %d count %lu owner %d\n", mfn,
-                             machine_.references(Mfn{mfn}), references[mfn], int(word.use()), word.count(),
-                             int(machine_.owner(Mfn{mfn})));
-            if (machine_.references(Mfn{mfn}) != references[mfn])
-                for (std::uint64_t t = 0; t < kFirstShadow; ++t)
-                    for (auto i : kIndices)
-                        if (meanings_[{t, i}].present && meanings_[{t, i}].frame.raw() == mfn) {
-                            auto const link = machine_.frame(Mfn{t}).link();
-                            std::fprintf(stderr, "  named by %lu[%u] level %u guest %lx shadow %lx life %lu/%lu\n", t,
-                                         i, tables_[t].level, machine_.table(Mfn{t})[i],
-                                         link.valid() ? machine_.table(link)[i] : 0, meanings_[{t, i}].life,
-                                         machine_.life(Mfn{mfn}));
-                            for (auto& h : history_[{t, i}])
-                                std::fprintf(stderr, "    at %lu of %lu: %d %lu\n", h.time, now_, h.meaning.present,
-                                             h.meaning.frame.raw());
-                        }
-            Machine::must(machine_.references(Mfn{mfn}) == references[mfn], "references do not add up");
+                throw std::logic_error{"frame " + std::to_string(mfn) + " has " +
+                                       std::to_string(machine_.references(Mfn{mfn})) + " references, the tables say " +
+                                       std::to_string(references[mfn])};
             if (auto const& table = tables_[mfn]; table.level != 0) {
                 Machine::must(word.use() == shadow_pt::table_use(table.level), "a table is used otherwise");
-                if (word.count() != table.count || word.partial())
-                    std::fprintf(stderr,
-                                 "table %lu level %u count %lu expected %lu pinned %d partial %d locked %d cursor %u\n",
-                                 mfn, table.level, word.count(), table.count, word.pinned(), word.partial(),
-                                 word.locked(), word.cursor());
-                if (word.count() != table.count)
-                    for (std::uint64_t t = 0; t < kFirstShadow; ++t)
-                        for (auto i : kIndices) {
-                            auto const link = machine_.frame(Mfn{t}).link();
-                            if (link.valid() && shadow_pt::is_table(machine_.frame(Mfn{t}).use())) {
-                                auto const e = shadow_pt::ShadowEntry{machine_.table(link)[i]};
-                                if (!e.empty() &&
-                                    (e.frame() == machine_.frame(Mfn{mfn}).link() || e.frame().raw() == mfn))
-                                    std::fprintf(stderr,
-                                                 "  by shadow of table %lu[%u] (level %u in reference, count %lu) "
-                                                 "entry %lx guest %lx meaning %lu %d\n",
-                                                 t, i, tables_[t].level, machine_.frame(Mfn{t}).word().count(), e.raw(),
-                                                 machine_.table(Mfn{t})[i], meanings_[{t, i}].frame.raw(),
-                                                 meanings_[{t, i}].present);
-                            }
-                        }
                 Machine::must(word.count() == table.count && !word.partial() && !word.locked(),
                               "a table's uses do not add up");
                 Machine::must(word.pinned() == pins.contains(mfn), "a pin is not where it was put");
@@ -286,9 +251,6 @@ class Reference {
             meaning.frame = Mfn{entry.frame() == machine_.special_gfn(0) ? kFirstSpecial : kFirstSpecial + 1};
             meaning.kind = TargetKind::special;
         } else {
-            if (!(Machine::is_device(Mfn{entry.frame().raw()}) && level == 1))
-                std::fprintf(stderr, "nothing: table %lu[%u] level %u entry %lx before %d %lu written %d\n",
-                             place.table, place.index, level, entry.raw(), before.present, before.frame.raw(), written);
             Machine::must(Machine::is_device(Mfn{entry.frame().raw()}) && level == 1, "an entry names nothing");
             meaning.frame = Mfn{entry.frame().raw()};
             meaning.kind = TargetKind::device;

@@ -115,8 +115,7 @@ class Machine {
         moment();
         if (shadow_limit != 0 && shadows_in_use_ >= shadow_limit)
             return base::Err{Error::no_memory};
-        if (clean_shadows_.empty())
-            recycle_shadows();
+        recycle_shadows();
         if (clean_shadows_.empty())
             return base::Err{Error::no_memory};
         auto const mfn = clean_shadows_.front();
@@ -230,7 +229,7 @@ class Machine {
     }
     void recycle_shadows() {
         while (!waiting_shadows_.empty() && clock_.is_safe(waiting_shadows_.front().stamp)) {
-            clean_shadows_.push_back(waiting_shadows_.front().mfn);
+            clean_shadows_.push_front(waiting_shadows_.front().mfn); // the sooner reused, the worse
             waiting_shadows_.pop_front();
         }
     }

@@ -1,0 +1,168 @@
+// What must be true after each operation.
+#pragma once
+
+#include "stage.hpp"
+
+namespace shadow_pt_test {
+
+class Checks : public Stage {
+  protected:
+    using Stage::Stage;
+
+    [[nodiscard]] bool quiet() const {
+        return std::none_of(cpus_.begin(), cpus_.end(), [](Cpu const& cpu) { return bool{cpu.pending}; });
+    }
+    Meaning meaning_at(Place place) const { return reference.meaning(place); }
+    bool is_table(Gfn gfn) { return machine.mfn(gfn).valid() && shadow_pt::is_table(machine.use(gfn)); }
+
+    /// What must hold of an entry after the guest wrote it.
+    void wrote(Place place, std::uint64_t before, std::uint64_t value, UpdateMode mode, bool foreign,
+               Status const& status) {
+        auto const now = machine.table(Mfn{place.table})[place.index];
+        if (!status.ok()) {
+            // Others may have written there since a preempted operation began: then nothing can be said.
+            return;
+        }
+        auto const kept = mode == UpdateMode::preserve_ad ? before & (pte::kAccessed | pte::kDirty) : 0;
+        may_be_dirty_[place] = ((value | kept | now) & pte::kDirty) != 0;
+        written_place_ = place;
+        if (foreign && (value & pte::kPresent) != 0 && is_l1_table(place)) {
+            ++did_.lent;
+            for (std::uint64_t mfn = kFirstForeign; mfn < kFirstForeign + kForeignFrames; ++mfn)
+                if (machine.shown_foreign(Mfn{mfn}) == GuestEntry{now}.frame())
+                    written_lent_ = Mfn{mfn};
+        }
+    }
+    bool is_l1_table(Place place) { return machine.frame(Mfn{place.table}).use() == Use::l1; }
+
+    void pay(FlushDebt& debt) {
+        auto const owed = debt.take();
+        if (owed.local.all())
+            flush(current_);
+        for (auto const page : owed.local.pages())
+            mmu.flush_page(current_, page);
+        for (unsigned cpu = 0; cpu < kCpus && !owed.remote.nothing(); ++cpu)
+            flush(cpu);
+    }
+
+    /// What log-dirty does: D bits into the log, one flush, and from there on anew (SP-19).
+    void harvest() {
+        for_each_leaf([&](std::uint64_t& leaf) {
+            if ((leaf & pte::kDirty) != 0)
+                machine.log.insert((leaf & pte::kFrame) >> base::kPageShift);
+            leaf &= ~pte::kDirty;
+        });
+        for (unsigned cpu = 0; cpu < kCpus; ++cpu)
+            flush(cpu);
+        check_log();
+        written_.clear();
+        machine.log.clear();
+        for (std::uint64_t mfn = kFirstOwn; mfn < kFirstSpecial; ++mfn)
+            see(mfn);
+    }
+
+    template <typename Visit> void for_each_leaf(Visit&& visit) {
+        for (std::uint64_t mfn = kFirstShadow; mfn < kFrames; ++mfn) {
+            ShadowPage const page{machine.frame(Mfn{mfn})};
+            if (!page.is_shadow() || page.level() != 1)
+                continue;
+            for (auto const at : kIndices)
+                visit(machine.table(Mfn{mfn})[at]);
+        }
+    }
+
+    /// SP-5: no write is forgotten, not even of a page that nobody maps any more.
+    void check_log() {
+        std::set<std::uint64_t> known = machine.log;
+        for_each_leaf([&](std::uint64_t leaf) {
+            if ((leaf & pte::kDirty) != 0)
+                known.insert((leaf & pte::kFrame) >> base::kPageShift);
+        });
+        for (auto const& [mfn, life] : written_)
+            Machine::must(known.contains(mfn) || machine.life(Mfn{mfn}) != life, "a written page is in no log");
+        for (std::uint64_t mfn = kFirstOwn; mfn < kFirstSpecial; ++mfn) {
+            if (machine.life(Mfn{mfn}) != image_lives_[mfn])
+                see(mfn); // it begins anew
+            else if (!known.contains(mfn))
+                for (auto const at : kIndices)
+                    Machine::must(machine.table(Mfn{mfn})[at] == image_[{mfn, at}], "a change is in no log");
+        }
+    }
+    /// The log's reader has a copy of the frame now.
+    void see(std::uint64_t mfn) {
+        image_lives_[mfn] = machine.life(Mfn{mfn});
+        for (auto const at : kIndices)
+            image_[{mfn, at}] = machine.table(Mfn{mfn})[at];
+    }
+
+    void after_operation() {
+        if (starved_) {
+            hits_.clear();
+            check_log();
+            return;
+        }
+        if (lent_scan_)
+            find_lent();
+        reference.observe(written_place_, written_lent_);
+        written_place_ = {};
+        written_lent_ = {};
+        for (auto const& hit : hits_)
+            Machine::must(reference.could_mean({hit.from.raw()}, hit.flushed, hit.va, hit.frame, hit.want.write,
+                                               hit.want.execute),
+                          "the MMU did what the guest's tables never allowed");
+        hits_.clear();
+        check_log();
+        for_each_table([&](std::uint64_t table, unsigned level) {
+            for (auto const at : kIndices) {
+                GuestEntry const now{machine.table(Mfn{table})[at]};
+                bool const dirty = level == 1 && now.present() && now.dirty();
+                Machine::must(!dirty || may_be_dirty_[{table, at}] != 0, "a guest's entry is dirty without a write");
+            }
+        });
+        if (quiet()) {
+            // A failed build may leave remains; after anything else, what was given up is given up (SP-9).
+            while (std::exchange(failed_build_, false) && !paging.settle().ok())
+                failed_build_ = true;
+            give_up_orphans();
+            reference.nothing_pends();
+            reference.check_counts();
+            if (chance(8))
+                for_each_table([&](std::uint64_t table, unsigned) { paging.check_invariants(Mfn{table}); });
+        }
+    }
+    /// A build that was preempted is an orphan if its operation, made again, found that the world had changed: another
+    /// CPU had taken the table above away. It stays until somebody wants the table, or its domain dies.
+    void give_up_orphans() {
+        for (std::uint64_t mfn = kFirstOwn; mfn < kFirstShadow; ++mfn) {
+            auto const word = machine.frame(Mfn{mfn}).word();
+            if (!shadow_pt::is_table(word.use()) || word.count() != 0)
+                continue;
+            Machine::must(word.partial() && !word.locked(), "a ready table that nobody uses");
+            while (!paging.relinquish(Mfn{mfn}).ok() || !paging.settle().ok())
+                ;
+        }
+    }
+    /// Finds the entry that update_va made with a foreign frame where the reference knew of none.
+    void find_lent() {
+        lent_scan_ = false;
+        for_each_table([&](std::uint64_t mfn, unsigned level) {
+            for (auto const at : kIndices) {
+                GuestEntry const now{machine.table(Mfn{mfn})[at]};
+                if (level != 1 || !now.present() || meaning_at({mfn, at}).present)
+                    continue;
+                for (auto frame = kFirstForeign; frame < kFirstForeign + kForeignFrames; ++frame)
+                    if (machine.shown_foreign(Mfn{frame}) == now.frame()) {
+                        written_place_ = {mfn, at};
+                        written_lent_ = Mfn{frame};
+                    }
+            }
+        });
+    }
+    template <typename Visit> void for_each_table(Visit&& visit) {
+        for (std::uint64_t mfn = kFirstOwn; mfn < kFirstShadow; ++mfn)
+            if (auto const level = reference.table(mfn).level; level != 0)
+                visit(mfn, level);
+    }
+};
+
+} // namespace shadow_pt_test
