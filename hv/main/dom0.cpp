@@ -1,6 +1,8 @@
 /// Domain 0, out of what the boot loader brought.
 #include "dom0/dom0.hpp"
 
+#include <algorithm>
+
 #include "arch/cpu.hpp"
 #include "build/console_info.hpp"
 #include "hypervisor.hpp"
@@ -26,8 +28,10 @@ std::string_view arguments_of(std::string_view command_line) {
 /// What the modules lay in is memory like any other, now that domain 0 has been made out of them.
 void give_back_modules(Machine const& machine) {
     for (auto const& module : machine.info.modules) {
-        auto const frames = boot::frames_around(module.start, module.end);
-        the_system().allocator.add_memory(frames.first, frames.count());
+        auto frames = boot::frames_around(module.start, module.end);
+        frames.first = std::max(frames.first, domain::kFirstMebibyteEnd);
+        if (frames.first < frames.end)
+            the_system().allocator.add_memory(frames.first, frames.count());
     }
 }
 

@@ -52,11 +52,10 @@ void tell_memory_map(Machine const& machine, domain::System& system) {
     system.physical_address_bits = physical_address_bits();
 }
 
-/// Frames that are not RAM and yet not dom0's: interrupt controllers, and where other CPUs start from.
+/// Frames that are not RAM and yet not dom0's: interrupt controllers.
 void keep_devices(Machine const& machine, domain::System& system) {
     auto const& madt = machine.acpi.madt;
-    bool fits =
-        system.own_devices.push_back(frame_of(madt.local_apic)) && system.own_devices.push_back(trampoline_frame());
+    bool fits = system.own_devices.push_back(frame_of(madt.local_apic));
     for (auto const& io_apic : madt.io_apics)
         fits = fits && system.own_devices.push_back(frame_of(io_apic.address));
     ASSERT(fits);

@@ -5,6 +5,7 @@
 
 #include "arch/cpu.hpp"
 #include "console/global.hpp"
+#include "domain/system.hpp"
 #include "panic.hpp"
 #include "start_of_day_steps.hpp"
 #include "x86/address_map.hpp"
@@ -18,7 +19,6 @@ namespace {
 
 constexpr std::uint64_t kLargeFrames = base::kTableEntries; ///< frames of a large page
 constexpr std::uint64_t kLargePage = kLargeFrames * base::kPageSize;
-constexpr base::Mfn kFirstMebibyteEnd{0x100};
 constexpr base::Mfn kLowEnd{std::uint64_t{1} << 20}; ///< 4 GiB
 
 base::Mfn trampoline;
@@ -113,12 +113,10 @@ void claim_memory(Machine& machine) {
 
     auto const used = frames_in_use(machine);
     auto const page =
-        map.find_space({.limit = kFirstMebibyteEnd, .avoid = used, .from = boot::SpaceRequest::From::top});
+        map.find_space({.limit = domain::kFirstMebibyteEnd, .avoid = used, .from = boot::SpaceRequest::From::top});
     if (!page.ok())
         panic("no page below 1 MiB to start other CPUs from");
     trampoline = page.value();
-    if (!map.retype_ram(address_of(trampoline), address_of(trampoline + 1)).ok())
-        panic("the memory map has too many pieces");
 
     bool all = true;
     map.for_each_ram([&](boot::FrameRange const& ram) {
@@ -126,6 +124,7 @@ void claim_memory(Machine& machine) {
     });
     for (auto const& range : used)
         all = machine.memory.reserve({range.first, range.count()}).ok() && all;
+    all = machine.memory.reserve({base::Mfn{0}, domain::kFirstMebibyteEnd.raw()}).ok() && all;
     if (!all)
         console::warning("the memory map has too many pieces: some RAM is not used");
 }

@@ -34,7 +34,7 @@ class Hypervisor {
         system->clock = timing::SystemClock{machine.tsc, machine.tsc_khz};
         EXPECT_TRUE(system->memory_map.push_back({.address = 0, .size = kFrames << 12, .type = domain::kE820Ram}));
         system->physical_address_bits = 40;
-        system->allocator.add_memory(base::Mfn{16}, kFrames - 16);
+        system->allocator.add_memory(domain::kFirstMebibyteEnd, kFrames - domain::kFirstMebibyteEnd.raw());
         auto const kernel = plain_guest(kVirtBase).bytes();
         auto const made = dom0::make(*system, {.kernel = kernel,
                                                .initrd = {},

@@ -38,6 +38,7 @@ class World : public Operations {
         } else {
             operate();
         }
+        hardware_at_work();
         after_operation();
         if (chance(4))
             enter_or_leave();

@@ -21,6 +21,8 @@ Cpu& System::this_cpu() { return cpus[arch::this_cpu().raw()]; }
 std::uint64_t System::now() const { return clock.now(arch::read_tsc()); }
 
 bool System::is_ram(base::Mfn frame) const {
+    if (frame < kFirstMebibyteEnd)
+        return false;
     std::uint64_t const at = frame.raw() << base::kPageShift;
     for (E820Entry const& entry : memory_map)
         // A frame that is RAM in part only counts as RAM: it may hold what is not dom0's.

@@ -211,6 +211,9 @@ class Accesses : public Checks {
         FlushDebt debt;
         auto const frame = meaning_at(where).frame;
         if (chance(2)) {
+            for (unsigned cpu = 0; cpu < kCpus; ++cpu)
+                if (cpus_[cpu].in_guest && cpus_[cpu].roots[root_number(root)].valid())
+                    static_cast<void>(hardware_access(cpu, root_number(root), va, {}));
             auto const unmapped = paging.unmap_grant(place, frame, debt);
             pay(debt);
             bool const lent = meaning_at(where).present && meaning_at(where).kind == TargetKind::foreign;

@@ -41,6 +41,9 @@ inline constexpr std::uint64_t kFrames = kFirstShadow + kShadowFrames;
 inline constexpr std::uint64_t kFirstDevice = 1000, kDevices = 4;
 inline constexpr std::uint64_t kReadOnlyDevice = 1003;
 
+/// The only entries that the tests ever use, of every table.
+inline constexpr std::array<unsigned, 6> kIndices{0, 1, 5, 256, 300, 511};
+
 enum class Owner : std::uint8_t { nobody, own, foreign, hypervisor };
 
 /// One domain's host. Whatever it is told, it remembers; whatever must not be, it throws.

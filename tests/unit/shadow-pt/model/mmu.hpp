@@ -62,6 +62,20 @@ class Mmu {
         }
     }
 
+    /// An address that this CPU has something cached for, if it has anything: where it might go astray.
+    std::optional<Vaddr> some_cached(unsigned cpu, unsigned root) {
+        auto const& one = roots_[cpu][root];
+        if (sometimes() && !one.tlb.empty())
+            return Vaddr{one.tlb[random_() % one.tlb.size()].page << base::kPageShift};
+        if (one.tables.empty())
+            return std::nullopt;
+        auto const& cached = one.tables[random_() % one.tables.size()];
+        auto raw = cached.prefix;
+        for (unsigned level = cached.level; level > 0; --level)
+            raw = raw << 9 | kIndices[random_() % kIndices.size()];
+        return Vaddr{raw << base::kPageShift};
+    }
+
     /// An access as the CPU would make it. A fault has dropped what was cached for the address.
     MmuResult access(unsigned cpu, unsigned root, Vaddr va, MmuAccess want) {
         auto& one = roots_[cpu][root];

@@ -81,8 +81,13 @@ class Operations : public Accesses {
         wrote(means.leaf_place, now.raw(), value, UpdateMode::normal, false, status);
         after_operation();
         for (auto const& [number, frame] : machine.gfns())
-            if (frame == means.leaf.frame.raw())
-                return pin(1, Gfn{number});
+            if (frame == means.leaf.frame.raw()) {
+                pin(1, Gfn{number});
+                break;
+            }
+        for (unsigned cpu = 0; cpu < kCpus; ++cpu) // with what their TLBs may still hold
+            if (cpus_[cpu].roots[0].table == root.table && cpus_[cpu].in_guest)
+                static_cast<void>(hardware_access(cpu, 0, va, {.write = true}));
     }
     void unpin() {
         auto const mfn = reference.pins.empty() || chance(5)

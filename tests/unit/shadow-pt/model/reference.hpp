@@ -22,9 +22,6 @@ struct Meaning {
     auto operator<=>(Meaning const&) const = default;
 };
 
-/// The only entries that the tests ever use, of every table.
-inline constexpr std::array<unsigned, 6> kIndices{0, 1, 5, 256, 300, 511};
-
 /// Where an entry lies.
 struct Place {
     std::uint64_t table = 0;

@@ -204,7 +204,8 @@ class Stage {
         auto const cpu = static_cast<unsigned>(pick(kCpus));
         auto const root = static_cast<unsigned>(pick(kRoots));
         if (cpu != current_ && cpus_[cpu].in_guest && cpus_[cpu].roots[root].valid())
-            static_cast<void>(hardware_access(cpu, root, some_address(), {chance(2), chance(4)}));
+            static_cast<void>(hardware_access(cpu, root, mmu.some_cached(cpu, root).value_or(some_address()),
+                                              {chance(2), chance(4)}));
         inside_moment_ = false;
     }
 

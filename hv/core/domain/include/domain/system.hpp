@@ -38,6 +38,10 @@ static_assert(sizeof(E820Entry) == 20);
 
 inline constexpr std::uint32_t kE820Ram = 1;
 
+/// Below this nothing is the hypervisor's once all CPUs are up, and no RAM is given to anybody: Linux as dom0 maps all of
+/// the first MiB, whatever the firmware's map says of it.
+inline constexpr base::Mfn kFirstMebibyteEnd{0x100};
+
 inline constexpr std::size_t kMaxDomains = 1024;
 
 struct System {
@@ -51,7 +55,7 @@ struct System {
     [[nodiscard]] Cpu& this_cpu();
     [[nodiscard]] std::uint64_t now() const; ///< system time in ns
 
-    /// RAM by the firmware's map; whoever owns it.
+    /// RAM by the firmware's map, from the first MiB up; whoever owns it.
     [[nodiscard]] bool is_ram(base::Mfn frame) const;
     /// Neither RAM nor one of the interrupt controllers, which are the hypervisor's: dom0 may map it.
     [[nodiscard]] bool is_device(base::Mfn frame) const;
