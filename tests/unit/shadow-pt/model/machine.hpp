@@ -123,8 +123,8 @@ class Machine {
             return base::Err{Error::no_memory};
         auto const mfn = clean_shadows_.front();
         clean_shadows_.pop_front();
+        begin_life(Mfn{mfn});
         states_[mfn].make_available();
-        ++lives_[mfn];
         ++shadows_in_use_;
         memory_[mfn].fill(0);
         return Mfn{mfn};
@@ -209,7 +209,7 @@ class Machine {
             }
             auto const mfn = it->mfn;
             it = quarantine_.erase(it);
-            ++lives_[mfn];
+            begin_life(Mfn{mfn});
             owner_[mfn] = Owner::nobody;
             memory_[mfn].fill(0);
             if (next == Owner::foreign)
@@ -248,7 +248,8 @@ class Machine {
     std::uint64_t shadow_limit = 0; ///< 0: as many as there are
     shadow_pt::EntryRules rules_{.address_bits = 44, .may_choose_caching = true};
     std::function<bool()> yield;
-    std::function<void()> on_moment; ///< called inside of operations: other CPUs are at work
+    std::function<void()> on_moment;      ///< called inside of operations: other CPUs are at work
+    std::function<void(Mfn)> on_new_life; ///< the frame is somebody else's from now on
     std::function<void(shadow_pt::Stamp)> on_retire;
     std::function<void(Mfn, unsigned, std::uint64_t)> on_root_entry;
     std::set<std::uint64_t> log;
@@ -269,6 +270,11 @@ class Machine {
     void moment() {
         if (on_moment)
             on_moment();
+    }
+    void begin_life(Mfn frame) {
+        ++lives_.at(frame.raw());
+        if (on_new_life)
+            on_new_life(frame);
     }
     void give(Mfn frame, Owner owner) {
         states_.at(frame.raw()).make_available();

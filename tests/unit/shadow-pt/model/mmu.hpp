@@ -3,6 +3,7 @@
 // speculatively, and sets A and D in the entries that it walks through.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -60,6 +61,17 @@ class Mmu {
             std::erase_if(root.tlb, [&](auto const& one) { return one.page == va.page().raw(); });
             root.tables.clear();
         }
+    }
+
+    /// True if some CPU may still walk through @p shadow, or reach @p shadow as memory.
+    [[nodiscard]] bool knows(Mfn frame) const {
+        for (auto const& cpu : roots_)
+            for (auto const& root : cpu)
+                if (std::any_of(root.tables.begin(), root.tables.end(),
+                                [&](auto const& one) { return one.table == frame; }) ||
+                    std::any_of(root.tlb.begin(), root.tlb.end(), [&](auto const& one) { return one.frame == frame; }))
+                    return true;
+        return false;
     }
 
     /// An address that this CPU has something cached for, if it has anything: where it might go astray.

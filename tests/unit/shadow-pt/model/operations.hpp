@@ -12,7 +12,8 @@ class Operations : public Accesses {
     void operate() {
         if (auto const& roots = cpus_[current_].roots; !roots[0].valid() && chance(2))
             return new_root();
-        switch (pick(28)) {
+        switch (pick(29)) {
+        case 28: return branch_is_cut();
         case 0:
         case 1: return chance(2) ? pin() : page_becomes_table();
         case 2: return unpin();
@@ -88,6 +89,40 @@ class Operations : public Accesses {
         for (unsigned cpu = 0; cpu < kCpus; ++cpu) // with what their TLBs may still hold
             if (cpus_[cpu].roots[0].table == root.table && cpus_[cpu].in_guest)
                 static_cast<void>(hardware_access(cpu, 0, va, {.write = true}));
+    }
+    /// As a guest takes tables away that its CPUs have just walked through, and puts them back at once (SP-11).
+    void branch_is_cut() {
+        auto const& root = some_root();
+        if (!root.valid() || starved_)
+            return;
+        auto const va = good_address(root.table.raw());
+        for (unsigned cpu = 0; cpu < kCpus; ++cpu)
+            if (auto const& theirs = cpus_[cpu].roots[root_number(root)]; theirs.valid() && cpus_[cpu].in_guest)
+                static_cast<void>(hardware_access(cpu, root_number(root), va, {}));
+        Place place{root.table.raw(), base::table_index(va, 4)};
+        for (auto level = 4U, last = 2 + static_cast<unsigned>(pick(3)); level > last; --level) {
+            if (!reference.meaning(place).present)
+                return;
+            place = {reference.meaning(place).frame.raw(), base::table_index(va, level - 1)};
+        }
+        for (auto const& [number, frame] : machine.gfns()) {
+            if (frame != place.table)
+                continue;
+            auto const before = machine.table(Mfn{frame})[place.index];
+            Gaddr const where{number << base::kPageShift | place.index * 8};
+            write_through(place, where, 0);
+            return write_through(place, where, before);
+        }
+    }
+    /// An update that is gone on with until it is done, with no other CPU in between.
+    void write_through(Place place, Gaddr where, std::uint64_t value) {
+        auto const before = machine.table(Mfn{place.table})[place.index];
+        auto status = paging.update_entry(where, value, UpdateMode::normal);
+        while (!status.ok() && status.error() == Error::preempted)
+            status = paging.update_entry(where, value, UpdateMode::normal);
+        failed_build_ = failed_build_ || !status.ok();
+        wrote(place, before, value, UpdateMode::normal, false, status);
+        after_operation();
     }
     void unpin() {
         auto const mfn = reference.pins.empty() || chance(5)

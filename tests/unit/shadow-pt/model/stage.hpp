@@ -47,6 +47,9 @@ class Stage {
         machine.rules_.may_choose_caching = !translated;
         machine.yield = [this] { return chance(3); };
         machine.on_moment = [this] { hardware_at_work(); };
+        machine.on_new_life = [this](Mfn frame) {
+            Machine::must(!mmu.knows(frame), "a frame changed hands while a CPU could still reach it");
+        };
         machine.on_retire = [this](shadow_pt::Stamp stamp) { retire(stamp); };
         machine.on_root_entry = [this](Mfn shadow, unsigned slot, std::uint64_t entry) {
             mmu.patch(shadow, slot, entry);
