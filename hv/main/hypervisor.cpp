@@ -7,11 +7,13 @@
 #include "console/global.hpp"
 #include "domain/console.hpp"
 #include "domain/lifecycle.hpp"
+#include "domain/notice.hpp"
 #include "domain/trace.hpp"
 #include "panic.hpp"
 #include "run/run.hpp"
 #include "start_of_day_steps.hpp"
 #include "x86/cpu_start.hpp"
+#include "x86/vectors.hpp"
 
 namespace {
 
@@ -61,6 +63,17 @@ void keep_devices(Machine const& machine, domain::System& system) {
     ASSERT(fits);
 }
 
+/// ISA interrupts that are not where, or not driven as, they would be by custom; and the console's own.
+void tell_lines(Machine const& machine, domain::System& system) {
+    using Mode = boot::InterruptMode;
+    for (auto const& one : machine.acpi.madt.overrides)
+        system.interrupts.set_default_mode(one.gsi, {.level = one.mode.trigger == Mode::Trigger::level,
+                                                     .low = one.mode.polarity == Mode::Polarity::low});
+    auto const& options = machine.command_line.options;
+    if (options.serial_console)
+        system.interrupts.keep(boot::isa_line(machine.acpi.madt, options.com1.irq).gsi);
+}
+
 void tell_ports(Machine const& machine, domain::System& system) {
     auto const& options = machine.command_line.options;
     if (options.serial_console)
@@ -89,6 +102,7 @@ void make_system(Machine& machine) {
     system.command_line = machine.info.command_line;
     tell_memory_map(machine, system);
     keep_devices(machine, system);
+    tell_lines(machine, system);
     tell_ports(machine, system);
     machine.memory.for_each_left(
         [&](mm::FrameRange const& range) { system.allocator.add_memory(range.first, range.count); });
@@ -117,9 +131,12 @@ extern "C" void on_guest_exit(Registers* frame) { run::handle_exit(*the_one, *fr
 
 extern "C" void on_resume_fault(Registers* frame) { run::handle_failed_resume(*the_one, *frame); }
 
-void on_interrupt(std::uint32_t) {
-    // The serial line's is the only one that nobody else handles; it is routed to CPU 0.
-    if (the_one != nullptr && this_cpu() == base::CpuId{0})
+void on_interrupt(std::uint32_t vector) {
+    if (the_one == nullptr)
+        return;
+    if (auto const notice = the_one->interrupts.on_interrupt(vector))
+        domain::deliver(*notice);
+    else if (vector == x86::kSerial)
         domain::poll_console(*the_one);
 }
 

@@ -25,20 +25,8 @@ x86::NmiPin nmi_pin(boot::Madt const& madt) {
     return madt.local_nmis[0].lint == 0 ? x86::NmiPin::lint0 : x86::NmiPin::lint1;
 }
 
-/// Where the ISA interrupt @p irq arrives.
-struct Line {
-    std::uint32_t gsi;
-    boot::InterruptMode mode;
-};
-Line line_of(boot::Madt const& madt, std::uint8_t irq) {
-    for (auto const& one : madt.overrides)
-        if (one.irq == irq)
-            return {one.gsi, one.mode};
-    return {irq, {}};
-}
-
 void route_console(boot::Madt const& madt, boot::SerialPort const& port) {
-    auto const line = line_of(madt, port.irq);
+    auto const line = boot::isa_line(madt, port.irq);
     bool const low = line.mode.polarity == boot::InterruptMode::Polarity::low;
     bool const level = line.mode.trigger == boot::InterruptMode::Trigger::level;
     x86::Route const route{.vector = x86::kSerial,

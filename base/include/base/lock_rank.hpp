@@ -17,6 +17,7 @@ enum class LockRank : std::uint8_t {
     timers,      ///< one CPU's timer queue
     frames,      ///< the frame allocator
     roots,       ///< one CPU's root page, while it is copied or patched
+    interrupts,  ///< which physical interrupt raises which event channel
     devices,     ///< a device of the machine that takes several accesses (PCI configuration, the real-time clock)
     trace,       ///< the trace ring
     console,     ///< the console; the last, so that anything may print

@@ -199,4 +199,11 @@ base::Status parse_madt(Bytes table, Madt& into) {
     return {};
 }
 
+MadtOverride isa_line(Madt const& madt, std::uint8_t irq) {
+    for (auto const& one : madt.overrides)
+        if (one.irq == irq)
+            return one;
+    return {.irq = irq, .gsi = irq, .mode = {}};
+}
+
 } // namespace boot

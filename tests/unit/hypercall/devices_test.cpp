@@ -26,7 +26,7 @@ TEST_F(Devices, OfTheFirstMebibyteAreDomainZerosWhateverTheMemoryMapSays) {
 TEST_F(Devices, AreNeverTheHypervisorsMemory) {
     auto const& frames = hypervisor.system->frames;
     unsigned refused = 0;
-    for (std::uint64_t frame = domain::kFirstMebibyteEnd.raw(); frame < Hypervisor::kFrames; ++frame)
+    for (std::uint64_t frame = domain::kFirstMebibyteEnd.raw(); frame < hypervisor.machine.frames(); ++frame)
         if (frames.info(base::Mfn{frame}).owner_id() == mm::kHypervisor) {
             EXPECT_LT(map(frame), 0) << std::hex << frame;
             ++refused;

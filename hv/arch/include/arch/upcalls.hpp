@@ -13,7 +13,7 @@ namespace arch {
 /// given to on_interrupt() first.
 extern "C" void on_guest_exit(Registers* frame);
 
-/// A device or inter-processor interrupt arrived (from a guest or from idle). The local APIC has been told (EOI).
+/// A device or inter-processor interrupt arrived (from a guest or from idle). The local APIC is told afterwards (EOI).
 void on_interrupt(std::uint32_t vector);
 
 /// The one-shot timer of this CPU fired.

@@ -54,11 +54,12 @@ bool open_to_ring3(std::uint32_t vector) {
 void deliver(std::uint32_t vector) {
     if (vector == kSpurious || (vector >= kLegacyPics && vector < kLegacyPics + 16))
         return; // nobody waits for its end
-    end_of_interrupt();
+    // A level-triggered line is masked in there; told of the end before, its I/O APIC would send it again.
     if (vector != kTimer)
         arch::on_interrupt(vector);
     else if (timer_due())
         arch::on_timer();
+    end_of_interrupt();
 }
 
 /// IRET took the guest's registers out of the frame and then faulted: they are in @p fault now. Puts them back where

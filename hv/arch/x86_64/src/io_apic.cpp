@@ -1,5 +1,7 @@
 #include "x86/io_apic.hpp"
 
+#include <algorithm>
+
 #include "base/fixed_vector.hpp"
 #include "x86/address_space.hpp"
 
@@ -9,6 +11,7 @@ namespace {
 
 /// One I/O APIC: registers behind a selector and a window (82093AA data sheet, §3).
 struct IoApic {
+    base::Maddr at;
     std::uint32_t volatile* registers = nullptr;
     std::uint32_t first_gsi = 0;
     std::uint32_t lines = 0;
@@ -43,7 +46,7 @@ bool add_io_apic(base::Maddr at, std::uint32_t first_gsi) {
     if (io_apics.full())
         return false;
     auto* const registers = const_cast<void*>(map_device(at, 0x20));
-    IoApic one{static_cast<std::uint32_t volatile*>(registers), first_gsi, 0};
+    IoApic one{at, static_cast<std::uint32_t volatile*>(registers), first_gsi, 0};
     auto const version = one.read(kVersion);
     if (version == ~std::uint32_t{0})
         return false;
@@ -61,17 +64,38 @@ bool route(std::uint32_t gsi, Route const& route) {
     one->write(low_word(line), kMaskedLine); // not half old, half new
     one->write(high_word(line), route.apic_id << 24);
     one->write(low_word(line), route.vector | (route.polarity == Polarity::low ? 1U << 13 : 0) |
-                                   (route.trigger == Trigger::level ? 1U << 15 : 0));
+                                   (route.trigger == Trigger::level ? 1U << 15 : 0) | (route.masked ? kMaskedLine : 0));
     return true;
 }
 
-bool mask(std::uint32_t gsi) {
-    auto const* const one = find(gsi);
-    if (one == nullptr)
-        return false;
-    auto const line = gsi - one->first_gsi;
-    one->write(low_word(line), one->read(low_word(line)) | kMaskedLine);
-    return true;
+void mask(std::uint32_t gsi) {
+    if (auto const* const one = find(gsi); one != nullptr) {
+        auto const word = low_word(gsi - one->first_gsi);
+        one->write(word, one->read(word) | kMaskedLine);
+    }
+}
+
+void unmask(std::uint32_t gsi) {
+    if (auto const* const one = find(gsi); one != nullptr) {
+        auto const word = low_word(gsi - one->first_gsi);
+        one->write(word, one->read(word) & ~kMaskedLine);
+    }
+}
+
+bool has_gsi(std::uint32_t gsi) { return find(gsi) != nullptr; }
+
+std::uint32_t end_of_gsis() {
+    std::uint32_t end = 0;
+    for (auto const& one : io_apics)
+        end = std::max(end, one.first_gsi + one.lines);
+    return end;
+}
+
+std::optional<std::uint32_t> read_io_apic(base::Maddr at, std::uint32_t which) {
+    for (auto const& one : io_apics)
+        if (one.at == at)
+            return one.read(which);
+    return std::nullopt;
 }
 
 } // namespace x86

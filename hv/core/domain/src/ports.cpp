@@ -9,7 +9,6 @@ using emulate::PortUse;
 
 constexpr std::uint16_t kRtcIndex = 0x70;
 constexpr std::uint16_t kRtcData = 0x71;
-constexpr std::uint16_t kPciAddress = 0xcf8;
 
 } // namespace
 
@@ -29,13 +28,10 @@ std::uint32_t Ports::read(Domain&, emulate::DomainKind kind, std::uint16_t port,
             });
         break;
     case PortUse::pci_address: return latches_.with([](Latches const& latches) { return latches.pci.latch; });
-    case PortUse::pci_data:
-        return latches_.with([&](Latches const& latches) {
-            if (!latches.pci.enabled())
-                return emulate::absent_value(bytes);
-            arch::port_out(kPciAddress, 4, latches.pci.latch);
-            return arch::port_in(port, bytes);
-        });
+    case PortUse::pci_data: {
+        auto const address = latches_.with([](Latches const& latches) { return latches.pci; });
+        return address.enabled() ? pci_.read_at(address.latch, port, bytes) : emulate::absent_value(bytes);
+    }
     }
     return emulate::absent_value(bytes);
 }
@@ -62,12 +58,8 @@ void Ports::write(Domain&, emulate::DomainKind kind, std::uint16_t port, unsigne
         return;
     case PortUse::pci_address: latches_.with([&](Latches& latches) { latches.pci.latch = value; }); return;
     case PortUse::pci_data:
-        latches_.with([&](Latches const& latches) {
-            if (!latches.pci.enabled())
-                return;
-            arch::port_out(kPciAddress, 4, latches.pci.latch);
-            arch::port_out(port, bytes, value);
-        });
+        if (auto const address = latches_.with([](Latches const& latches) { return latches.pci; }); address.enabled())
+            pci_.write_at(address.latch, port, bytes, value);
         return;
     }
 }

@@ -67,10 +67,39 @@ Answer bind_ipi(Call& call) {
     return 0;
 }
 
+/// Where the vCPU @p id of @p domain runs, or ran last: a good place to be interrupted for it.
+base::CpuId home_of(Domain const& domain, VcpuId id) {
+    auto const* const vcpu = domain.vcpu(id);
+    return vcpu != nullptr ? vcpu->entity.home() : base::CpuId{0};
+}
+
+Answer bind_pirq(Call& call) {
+    auto request = TRY(call.read<evtchn_bind_pirq_t>(1));
+    Domain& domain = call.domain();
+    auto& interrupts = domain.system.interrupts;
+    if (!interrupts.has(domain.events, request.pirq))
+        return Err{Error::invalid};
+    Port const port = TRY(domain.events.bind_pirq(request.pirq));
+    auto const connected = interrupts.connect(domain.events, request.pirq, port, home_of(domain, VcpuId{0}));
+    if (!connected.ok()) {
+        static_cast<void>(domain.events.close(port));
+        return Err{connected.error()};
+    }
+    request.port = port.raw();
+    TRY(call.write(1, request));
+    return 0;
+}
+
+base::Status close_port(Domain& domain, Port port) {
+    auto const closed = TRY(domain.events.close(port));
+    if (closed.pirq)
+        domain.system.interrupts.disconnect(domain.events, *closed.pirq);
+    return {};
+}
+
 Answer close(Call& call) {
     auto const request = TRY(call.read<evtchn_close_t>(1));
-    auto const closed = TRY(call.domain().events.close(Port{request.port}));
-    ASSERT(!closed.pirq); // none can be bound yet
+    TRY(close_port(call.domain(), Port{request.port}));
     return 0;
 }
 
@@ -97,7 +126,10 @@ Answer status(Call& call) {
 
 Answer bind_vcpu(Call& call) {
     auto const request = TRY(call.read<evtchn_bind_vcpu_t>(1));
-    TRY(call.domain().events.bind_vcpu(Port{request.port}, VcpuId{request.vcpu}));
+    Domain& domain = call.domain();
+    TRY(domain.events.bind_vcpu(Port{request.port}, VcpuId{request.vcpu}));
+    if (auto const now = domain.events.status(Port{request.port}); now.ok() && now.value().status == EVTCHNSTAT_pirq)
+        domain.system.interrupts.move(domain.events, now.value().u.pirq, home_of(domain, VcpuId{request.vcpu}));
     return 0;
 }
 
@@ -105,7 +137,7 @@ Answer reset(Call& call) {
     auto const request = TRY(call.read<evtchn_reset_t>(1));
     Domain& subject = *TRY(managed(call, request.dom));
     for (std::uint32_t port = 1; port < subject.events.limit().raw(); ++port)
-        static_cast<void>(subject.events.close(Port{port})); // a free port has nothing to close
+        static_cast<void>(close_port(subject, Port{port})); // a free port has nothing to close
     return 0;
 }
 
@@ -123,7 +155,7 @@ Answer event_channel_op(Call& call) {
     case EVTCHNOP_bind_interdomain: return bind_interdomain(call);
     case EVTCHNOP_bind_virq: return bind_virq(call);
     case EVTCHNOP_bind_ipi: return bind_ipi(call);
-    case EVTCHNOP_bind_pirq: return Err{Error::invalid}; // no interrupt is routed to a domain yet
+    case EVTCHNOP_bind_pirq: return bind_pirq(call);
     case EVTCHNOP_close: return close(call);
     case EVTCHNOP_send: return send(call);
     case EVTCHNOP_unmask: return unmask(call);

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "arch/devices.hpp"
 #include "arch_fake/cpu.hpp"
 #include "arch_fake/event.hpp"
 
@@ -27,6 +28,13 @@ namespace arch_fake {
 struct Config {
     std::uint64_t frames = 4096; ///< of memory; costs nothing until touched
     std::uint32_t cpus = 4;
+};
+
+/// A line of the I/O APIC.
+struct Line {
+    arch::Destination to;
+    arch::LineMode mode;
+    bool masked = true;
 };
 
 /// Thrown by arch::power_off(), arch::reboot() and arch::dom0_crashed().
@@ -71,6 +79,9 @@ class Machine {
     std::map<std::pair<std::uint32_t, std::uint32_t>, arch::CpuidResult> cpuid; ///< (leaf, subleaf); else 0
     std::map<std::uint32_t, std::uint64_t> msrs;                                ///< those that exist
     std::map<std::uint16_t, std::uint32_t> ports;                               ///< what reading gives; else all ones
+    static constexpr base::Maddr kIoApic{0xfec0'0000};
+    std::vector<Line> lines = std::vector<Line>(24);
+    std::map<std::uint64_t, std::uint32_t> device_words; ///< what write_device() wrote, by address
     std::string console_output;
     std::string console_input;
     std::function<void()> on_wait; ///< what happens during wait_for_interrupt()

@@ -1,10 +1,11 @@
 /// I/O APICs: which line of a device interrupts which CPU with which vector.
 ///
 /// All lines are masked at start of day. The console's is the hypervisor's own; the others are routed on dom0's word
-/// (the physdev hypercalls): that is to come, through route() and mask().
+/// (the physdev hypercalls), through arch/devices.hpp. Only one CPU at a time may be in here.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/frame.hpp"
 
@@ -18,14 +19,22 @@ struct Route {
     std::uint32_t apic_id = 0; ///< xAPIC can name 0..255 only
     Polarity polarity = Polarity::high;
     Trigger trigger = Trigger::edge;
+    bool masked = false;
 };
 
 /// Takes over the I/O APIC at @p registers, whose first line is @p first_gsi, and masks all its lines. False if there
 /// are too many, or if nothing answers there.
 bool add_io_apic(base::Maddr registers, std::uint32_t first_gsi);
 
-/// Sends line @p gsi as @p route says, unmasked. False if no I/O APIC has it.
+/// Sends line @p gsi as @p route says. False if no I/O APIC has it.
 bool route(std::uint32_t gsi, Route const& route);
-bool mask(std::uint32_t gsi);
+void mask(std::uint32_t gsi);
+void unmask(std::uint32_t gsi);
+
+bool has_gsi(std::uint32_t gsi);
+/// One past the highest line of all.
+std::uint32_t end_of_gsis();
+/// Register @p which of the I/O APIC whose registers are at @p at, if there is one.
+std::optional<std::uint32_t> read_io_apic(base::Maddr at, std::uint32_t which);
 
 } // namespace x86

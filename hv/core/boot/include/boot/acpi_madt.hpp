@@ -73,4 +73,7 @@ struct Madt {
 /// a table whose entries do not follow each other (a length of 0 or past the end) is invalid.
 base::Status parse_madt(base::Bytes table, Madt& into);
 
+/// Where the ISA interrupt @p irq arrives.
+MadtOverride isa_line(Madt const& madt, std::uint8_t irq);
+
 } // namespace boot

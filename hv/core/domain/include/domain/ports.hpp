@@ -5,6 +5,7 @@
 
 #include "base/lock.hpp"
 #include "emulate/port_policy.hpp"
+#include "irq/pci.hpp"
 
 namespace domain {
 
@@ -12,6 +13,8 @@ struct Domain;
 
 class Ports {
   public:
+    explicit Ports(irq::PciConfig& pci) : pci_{pci} {}
+
     emulate::PortFacts facts; ///< set at start of day
 
     [[nodiscard]] std::uint32_t read(Domain& domain, emulate::DomainKind kind, std::uint16_t port, unsigned bytes);
@@ -19,11 +22,12 @@ class Ports {
 
   private:
     /// PCI configuration and the real-time clock each take two accesses: the index is latched, and both are done
-    /// under the lock with the data.
+    /// under a lock with the data.
     struct Latches {
         emulate::PciAddress pci;
         std::uint8_t rtc_index = 0;
     };
+    irq::PciConfig& pci_;
     base::Guarded<Latches, base::LockRank::devices> latches_;
 };
 

@@ -17,6 +17,8 @@
 #include "domain/flush_clock.hpp"
 #include "domain/ports.hpp"
 #include "events/event_table.hpp"
+#include "irq/interrupts.hpp"
+#include "irq/pci.hpp"
 #include "mm/frame_allocator.hpp"
 #include "mm/frame_table.hpp"
 #include "mm/heap.hpp"
@@ -83,7 +85,9 @@ struct System {
     base::FixedVector<base::Mfn, 32> own_devices; ///< frames of interrupt controllers
     std::uint8_t machine_address_bits = 36;       ///< of the highest address of RAM
     std::uint8_t physical_address_bits = 36;      ///< of the CPU
-    Ports ports;
+    irq::PciConfig pci;
+    irq::Interrupts interrupts{pci};
+    Ports ports{pci};
 };
 
 } // namespace domain
