@@ -1,10 +1,10 @@
 """python3 -m house VERB: called by ./tern."""
 import sys
 
-from house import bench, boot, build, demo, test
+from house import bench, boot, build, demo, exec as exec_, lab, test
 from house.say import Failure, say
 
-VERBS = {"bench": bench, "boot": boot, "build": build, "demo": demo, "test": test}
+VERBS = {"bench": bench, "boot": boot, "build": build, "demo": demo, "exec": exec_, "lab": lab, "test": test}
 
 
 def main():

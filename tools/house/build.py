@@ -1,13 +1,15 @@
-"""./tern build: the hypervisor and the guests. Also what the other verbs build with."""
+"""./tern build: the hypervisor, the guests, the dom0 image. Also what the other verbs build with."""
 import fcntl
 import re
 import subprocess
 
 from house import paths
+from house.dom0 import image
 from house.say import Arguments, Failure, Progress, say, step, tail
 
 ABOUT = """Builds what ./tern boot needs: the hypervisor and the guests, with assertions (build/dev) and as they ship
-(build/release). Hosted tests are built by ./tern test."""
+(build/release); and what ./tern exec and ./tern lab boot: Debian's kernel, its Xen, and the dom0 image (build/linux).
+Hosted tests are built by ./tern test."""
 
 IMAGE = ("tern-hypervisor", "guests")
 PRESETS = ("dev", "release")
@@ -69,6 +71,7 @@ def main(arguments):
     set_up()
     for preset in PRESETS:
         build(preset, IMAGE)
+    image.make()
     for preset in PRESETS:
         print(paths.image(preset).relative_to(paths.ROOT))
     return 0

@@ -54,8 +54,8 @@ def head(text, lines=40):
 class Arguments(argparse.ArgumentParser):
     """Bad input is one line with a hint, and exit 2."""
 
-    def __init__(self, verb, about):
-        super().__init__(prog=f"./tern {verb}", description=about, allow_abbrev=False,
+    def __init__(self, verb, about, usage=None):
+        super().__init__(prog=f"./tern {verb}", description=about, usage=usage, allow_abbrev=False,
                          formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def error(self, message):

@@ -1,0 +1,1 @@
+"""What a laboratory host boots, made from Debian's packages by the recipe in guests/linux."""

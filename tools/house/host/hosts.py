@@ -1,0 +1,134 @@
+"""A laboratory: hosts that run, in a folder with their consoles, sockets and disks."""
+import contextlib
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from house.host import channel, emulator
+from house.say import Failure, say, tail
+
+BOOT_SECONDS = 300
+PIECE = 1 << 16
+
+
+class Laboratory:
+    """The hosts of `shape` in `folder`. Ends with its process unless it `stays`."""
+
+    def __init__(self, shape, folder, iso, stays=False):
+        self.shape, self.folder = shape, folder
+        self.began = time.monotonic()
+        self.processes = []
+        for name, mebibytes in shape.disks:
+            with (folder / f"{name}.raw").open("wb") as disk:
+                disk.truncate(mebibytes << 20)
+        try:
+            for number in range(shape.hosts):
+                self.start(number, iso, stays)
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self, number, iso, stays):
+        name = self.shape.names[number]
+        command = emulator.command(self.shape, number, iso)
+        # Whatever ends us ends the hosts, even what cannot be caught.
+        ending = [] if stays else ["setpriv", "--pdeathsig", "KILL"]
+        with (self.folder / f"{name}.errors").open("wb") as errors:
+            process = subprocess.Popen(ending + command, cwd=self.folder, stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
+        self.processes.append(process)
+        # The next host looks for the wire that this one offers.
+        while not all((self.folder / made).exists() for made in emulator.sockets(self.shape, number)):
+            if process.poll() is not None:
+                why = (self.folder / f"{name}.errors").read_text(errors="replace")
+                raise Failure(f"QEMU did not start {name}: {why.strip()}")
+            time.sleep(0.005)
+
+    def stop(self):
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait()
+
+
+@contextlib.contextmanager
+def temporary(shape, iso, parent):
+    """A laboratory that ends with the block; its folder goes, too, unless the block fails: then its consoles stay."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = parent / f"{os.getpid()}-{os.urandom(4).hex()}"
+    folder.mkdir()
+    laboratory = Laboratory(shape, folder, iso)
+    try:
+        yield laboratory
+    except Failure:
+        laboratory.stop()
+        for path in folder.iterdir():
+            if path.suffix not in (".log", ".errors"):
+                path.unlink()
+        raise
+    except BaseException:
+        laboratory.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    laboratory.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_of_console(folder, name):
+    log = folder / f"{name}.log"
+    return tail(log.read_text(errors="replace") if log.exists() else "", 15)
+
+
+def connect(folder, name):
+    """A connection to the named socket; by a path that is short enough wherever the folder is."""
+    end = socket.socket(socket.AF_UNIX)
+    place = os.open(folder, os.O_PATH)
+    try:
+        end.connect(f"/proc/self/fd/{place}/{name}")
+    except OSError as error:
+        end.close()
+        raise Failure(f"the host is not there: {name}: {error.strerror}") from None
+    finally:
+        os.close(place)
+    return end
+
+
+def run(folder, name, port, vector, deadline, started=lambda: None):
+    """Runs the command in the host and shows what it says. Its exit status; Failure if the host cannot be had."""
+    nonce = channel.new_nonce()
+    answer = channel.Answer(nonce)
+    streams = {channel.OUTPUT: sys.stdout.buffer, channel.ERRORS: sys.stderr.buffer}
+    with connect(folder, emulator.port(name, port)) as end:
+        try:
+            end.sendall(channel.request(nonce, vector))
+        except OSError:
+            raise gone(folder, name) from None
+        while answer.status is None:
+            left = None if answer.started else max(0, deadline - time.monotonic())
+            if not select.select([end], [], [], left)[0]:
+                raise Failure(f"{name} was not ready in time; the end of its console ({folder / (name + '.log')}):\n"
+                              f"{end_of_console(folder, name)}")
+            try:
+                data = end.recv(PIECE)
+            except OSError:
+                data = b""
+            if not data:
+                raise gone(folder, name)
+            before = answer.started
+            pieces = answer.feed(data)
+            if answer.started and not before:
+                started()
+            for kind, piece in pieces:
+                streams[kind].write(piece)
+                streams[kind].flush()
+    return answer.status
+
+
+def gone(folder, name):
+    return Failure(f"{name} went away; the end of its console ({folder / (name + '.log')}):\n{end_of_console(folder, name)}")
