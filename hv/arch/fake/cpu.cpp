@@ -8,7 +8,12 @@ using arch_fake::Machine;
 namespace arch {
 
 std::uint32_t online_cpus() { return Machine::current().cpus(); }
-std::uint64_t read_tsc() { return Machine::current().tsc; }
+std::uint64_t read_tsc() {
+    Machine& machine = Machine::current();
+    if (machine.tsc_step != 0) // then there is one thread only
+        machine.tsc += machine.tsc_step;
+    return machine.tsc;
+}
 std::uint64_t tsc_khz() { return Machine::current().tsc_khz; }
 bool tsc_invariant() { return Machine::current().tsc_invariant; }
 void relax() { __builtin_ia32_pause(); }

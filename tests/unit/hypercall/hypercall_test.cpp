@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "unit/hypercall/audit.hpp"
 #include "unit/hypercall/hypervisor.hpp"
 
 namespace {
@@ -167,6 +168,7 @@ TEST_P(HostileHypercalls, LeaveTheHypervisorAliveAndItsAccountsInOrder) {
     }
     auto const& quota = hypervisor.system->quotas[0];
     EXPECT_LE(quota.total(), quota.limit());
+    EXPECT_EQ(test::Audit{hypervisor}(), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, HostileHypercalls, testing::Range(1U, 9U));

@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "arch_fake/machine.hpp"
@@ -20,28 +23,33 @@ namespace test {
 /// Thrown when the CPU has nothing to run: in a test nothing would ever wake it.
 struct Idle {};
 
+/// How big a machine, and what domain 0 has of it.
+struct Shape {
+    std::uint64_t frames = 8192; ///< 32 MiB
+    std::string_view dom0_memory = "12M";
+    std::uint32_t vcpus = 2;
+};
+
 class Hypervisor {
   public:
-    static constexpr std::uint64_t kFrames = 8192; ///< 32 MiB
     static constexpr std::uint64_t kVirtBase = 0xffffffff80000000;
     /// A page of the kernel's image that tests may use as they like.
     static constexpr std::uint64_t kScratch = kVirtBase + 0x102000;
 
-    explicit Hypervisor(std::uint32_t vcpus = 2) {
+    explicit Hypervisor(Shape const& shape = {}) : machine{{.frames = shape.frames, .cpus = 2}}, infos_(shape.frames) {
         machine.on_wait = [] { throw Idle{}; };
-        machine.machine_to_phys().assign(kFrames, ~std::uint64_t{0});
         system = std::make_unique<domain::System>(std::span{infos_});
         system->clock = timing::SystemClock{machine.tsc, machine.tsc_khz};
-        EXPECT_TRUE(system->memory_map.push_back({.address = 0, .size = kFrames << 12, .type = domain::kE820Ram}));
+        ASSERT(system->memory_map.push_back({.address = 0, .size = shape.frames << 12, .type = domain::kE820Ram}));
         system->physical_address_bits = 40;
-        system->allocator.add_memory(domain::kFirstMebibyteEnd, kFrames - domain::kFirstMebibyteEnd.raw());
+        system->allocator.add_memory(domain::kFirstMebibyteEnd, shape.frames - domain::kFirstMebibyteEnd.raw());
         auto const kernel = plain_guest(kVirtBase).bytes();
         auto const made = dom0::make(*system, {.kernel = kernel,
                                                .initrd = {},
                                                .command_line = "test",
                                                .more_arguments = {},
-                                               .memory = boot::parse_dom0_memory("12M").value(),
-                                               .vcpus = vcpus});
+                                               .memory = boot::parse_dom0_memory(shape.dom0_memory).value(),
+                                               .vcpus = shape.vcpus});
         if (!made)
             throw std::runtime_error{std::string{made.error().reason}};
         dom0 = made.value();
@@ -83,18 +91,19 @@ class Hypervisor {
 
     /// Writes @p value where the guest sees @p at, and answers @p at: an argument for call().
     template <typename T> std::uint64_t put(std::uint64_t at, T const& value) {
-        EXPECT_TRUE(domain::write_guest(vcpu(), base::Vaddr{at}, value).ok());
+        if (!domain::write_guest(vcpu(), base::Vaddr{at}, value))
+            throw std::runtime_error{"the guest has no memory there"};
         return at;
     }
     template <typename T> T get(std::uint64_t at) { return domain::read_guest<T>(vcpu(), base::Vaddr{at}).value(); }
 
-    arch_fake::Machine machine{{.frames = kFrames, .cpus = 2}};
+    arch_fake::Machine machine;
     std::unique_ptr<domain::System> system;
     domain::Domain* dom0 = nullptr;
     arch::Registers frame{};
 
   private:
-    std::vector<mm::FrameInfo> infos_ = std::vector<mm::FrameInfo>(kFrames);
+    std::vector<mm::FrameInfo> infos_;
 };
 
 } // namespace test

@@ -68,7 +68,8 @@ class Machine {
     [[nodiscard]] std::vector<std::uint64_t>& machine_to_phys() { return machine_to_phys_; }
 
     // What the machine is like: a test sets these before the code under test runs.
-    std::uint64_t tsc = 1'000'000; ///< the clock; it moves only by hand
+    std::uint64_t tsc = 1'000'000; ///< the clock; it moves by hand,
+    std::uint64_t tsc_step = 0;    ///< and by this with each look at it
     std::uint64_t tsc_khz = 2'000'000;
     bool tsc_invariant = true;
     std::uint64_t wall_clock_seconds = 1'700'000'000;

@@ -92,6 +92,12 @@ class GrantTable {
 
     /// The frame that @p ref stands for now; invalid if it is not in use.
     [[nodiscard]] base::Mfn pinned_frame(base::GrantRef ref);
+    /// Calls @p visit(frame, whether there are writers) for each reference in use. For checks.
+    template <typename Visit> void for_each_use(Visit&& visit) {
+        for (std::uint32_t ref = 0; ref < entries(); ++ref)
+            if (Active const& active = active_[ref]; !active.unused())
+                visit(base::Mfn{active.frame}, !active.writers.none());
+    }
 
     // --- the end ----------------------------------------------------------------------------------------------
 
