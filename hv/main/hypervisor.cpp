@@ -98,7 +98,8 @@ void make_system(Machine& machine) {
 
     system.clock = timing::SystemClock{arch::read_tsc(), arch::tsc_khz()};
     console::the_console.set_clock(system_time);
-    system.wall_time_at_boot = {.seconds = arch::wall_clock_seconds(), .nanoseconds = 0};
+    system.wall_time_at_boot.with(
+        [](timing::WallTime& time) { time = {.seconds = arch::wall_clock_seconds(), .nanoseconds = 0}; });
     system.command_line = machine.info.command_line;
     tell_memory_map(machine, system);
     keep_devices(machine, system);

@@ -72,9 +72,14 @@ void start_cpus(Machine& machine) {
     auto const low_frame = [&] { return take_low_frame(machine); };
     auto const boot_cpu = x86::apic_id_of(base::CpuId{0});
     std::uint32_t count = 1;
-    for (auto const& cpu : machine.acpi.madt.cpus)
-        if (cpu.apic_id != boot_cpu && count < machine.command_line.options.max_cpus && count < base::kMaxCpus)
+    for (auto const& cpu : machine.acpi.madt.cpus) {
+        if (cpu.apic_id == boot_cpu) {
+            x86::set_acpi_id(base::CpuId{0}, cpu.acpi_id);
+        } else if (count < machine.command_line.options.max_cpus && count < base::kMaxCpus) {
+            x86::set_acpi_id(base::CpuId{count}, cpu.acpi_id);
             x86::prepare_cpu(base::CpuId{count++}, cpu.apic_id, any_frame);
+        }
+    }
     auto const online = x86::start_other_cpus(count, trampoline_frame(), low_frame, wait_for_release);
     if (online < count)
         console::error("CPU {} (APIC id {:#x}) does not start", online, x86::apic_id_of(base::CpuId{online}));

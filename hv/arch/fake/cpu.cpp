@@ -39,7 +39,7 @@ void set_timer(std::uint64_t tsc) {
 
 std::uint64_t wall_clock_seconds() { return Machine::current().wall_clock_seconds; }
 
-void power_off() { throw arch_fake::PoweredOff{}; }
+void power_off(PowerOff const&) { throw arch_fake::PoweredOff{}; }
 void reboot() { throw arch_fake::Rebooted{}; }
 void dom0_crashed() { throw arch_fake::Dom0Crashed{}; }
 

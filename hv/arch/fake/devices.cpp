@@ -28,6 +28,8 @@ Message message_for(Destination const& to) {
     return {.address = 0xfee0'0000 | std::uint64_t{to.cpu.raw()} << 12, .data = to.vector};
 }
 
+FirmwareId firmware_id(base::CpuId cpu) { return {.apic_id = 2 * cpu.raw(), .acpi_id = cpu.raw()}; }
+
 bool write_device(base::Maddr at, std::uint32_t value) {
     ASSERT(at.raw() % sizeof value == 0);
     Machine::current().device_words[at.raw()] = value;

@@ -141,7 +141,14 @@ void write_back_caches(); ///< WBINVD
 
 void console_write(std::span<char const> text); ///< raw bytes to the serial line
 std::size_t console_read(std::span<char> into); ///< what has arrived; never waits
-[[noreturn]] void power_off();
+
+/// What ACPI's PM1 control registers are told to switch the machine off: S5's SLP_TYP, which is in AML, and SLP_EN. Of
+/// the default's type 0 QEMU's chipsets, and many others, make the right thing.
+struct PowerOff {
+    std::uint16_t pm1a = 1U << 13;
+    std::uint16_t pm1b = 1U << 13;
+};
+[[noreturn]] void power_off(PowerOff const& how = {});
 [[noreturn]] void reboot();
 /// Domain 0 has crashed: a test machine reports failure, any other restarts, or halts with `noreboot`.
 [[noreturn]] void dom0_crashed();

@@ -48,6 +48,13 @@ struct Message {
 };
 Message message_for(Destination const& to);
 
+/// How firmware calls a CPU.
+struct FirmwareId {
+    std::uint32_t apic_id = 0;
+    std::uint32_t acpi_id = 0; ///< what _UID of the CPU's object says
+};
+FirmwareId firmware_id(base::CpuId cpu);
+
 /// Writes a word of a device's registers; @p at is aligned, and no RAM. False if the hypervisor can map no more devices.
 bool write_device(base::Maddr at, std::uint32_t value);
 

@@ -1,5 +1,7 @@
 #include "arch/devices.hpp"
 
+#include <array>
+
 #include "base/fixed_vector.hpp"
 #include "x86/address_space.hpp"
 #include "x86/cpu_start.hpp"
@@ -36,7 +38,11 @@ std::uint8_t volatile* window_of(base::Mfn frame) {
     return window;
 }
 
+std::array<std::uint32_t, base::kMaxCpus> acpi_ids{};
+
 } // namespace
+
+FirmwareId firmware_id(base::CpuId cpu) { return {.apic_id = x86::apic_id_of(cpu), .acpi_id = acpi_ids[cpu.raw()]}; }
 
 bool has_line(std::uint32_t gsi) { return x86::has_gsi(gsi); }
 std::uint32_t line_count() { return x86::end_of_gsis(); }
@@ -68,3 +74,5 @@ bool write_device(base::Maddr at, std::uint32_t value) {
 }
 
 } // namespace arch
+
+void x86::set_acpi_id(base::CpuId cpu, std::uint32_t acpi_id) { arch::acpi_ids[cpu.raw()] = acpi_id; }

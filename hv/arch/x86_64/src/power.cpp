@@ -69,15 +69,12 @@ namespace arch {
 
 using namespace x86;
 
-/// S5's SLP_TYP is in AML, which is dom0's to read. 0 is what QEMU's chipsets want, and what many others ignore; dom0
-/// switches real machines off by itself (docs/decisions).
-void power_off() {
-    constexpr std::uint16_t kSleepEnable = 1U << 13;
+void power_off(PowerOff const& how) {
     end_test_machine(Verdict::pass);
     if (registers.pm1a_control != 0) {
-        out16(registers.pm1a_control, kSleepEnable);
+        out16(registers.pm1a_control, how.pm1a);
         if (registers.pm1b_control != 0)
-            out16(registers.pm1b_control, kSleepEnable);
+            out16(registers.pm1b_control, how.pm1b);
         wait_a_little();
     }
     say("The machine can be switched off now.\r\n");

@@ -98,6 +98,8 @@ void flush_tlb() {
 }
 
 void flush_page(base::Vaddr address) {
+    if (!base::canonical(address))
+        return; // nothing is cached for it, and INVPCID faults (SDM vol. 2)
     auto const root = cpu_area.data.root;
     invlpg(address);
     if (features().invpcid)

@@ -16,9 +16,12 @@ using shadow_pt::Use;
 Status register_vcpu_info(Vcpu& caller, Vcpu& target, base::Gfn gfn, std::uint32_t offset) {
     if (offset % alignof(vcpu_info_t) != 0 || offset > base::kPageSize - sizeof(vcpu_info_t))
         return Err{Error::no_such_address};
-    if (target.info_frame.valid())
-        return Err{Error::invalid};
     if (&target != &caller && !target.down.load(std::memory_order_acquire))
+        return Err{Error::invalid};
+    Claim const claim{target};
+    if (!claim)
+        return Err{Error::preempted};
+    if (target.info_frame.valid())
         return Err{Error::invalid};
     auto& domain = target.domain;
     target.info_frame = TRY(domain.paging.hold(gfn, Use::writable));
@@ -72,7 +75,8 @@ void write_time(Vcpu& vcpu) {
         timing::publish(words->time, info);
     bool const here = system.this_cpu().current.load(std::memory_order_relaxed) == &vcpu;
     if (vcpu.time_area.raw() != 0 && here)
-        static_cast<void>(write_guest(vcpu, vcpu.time_area, info));
+        static_cast<void>(
+            copy_to_guest(vcpu, Mode::kernel, vcpu.time_area, std::as_bytes(std::span{&info, std::size_t{1}})));
 }
 
 } // namespace domain

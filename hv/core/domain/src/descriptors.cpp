@@ -83,8 +83,11 @@ Status set_gdt(Vcpu& vcpu, std::span<Gfn const> frames, std::uint32_t entries) {
         }
         fresh[i] = page.value();
     }
-    std::swap(current, fresh);
-    vcpu.descriptors.gdt_entries = entries;
+    {
+        base::LockGuard const guard{vcpu.domain.descriptors_lock};
+        std::swap(current, fresh);
+        vcpu.descriptors.gdt_entries = entries;
+    }
     if (live_here(vcpu))
         arch::install_gdt(copies(current));
     for (auto& old : fresh)
@@ -96,10 +99,13 @@ Status set_ldt(Vcpu& vcpu, Vaddr base, std::uint32_t entries) {
     if (entries > kMostLdtEntries || base.offset() != 0 || (entries != 0 && !guest_address(base)))
         return Err{Error::invalid};
     auto& tables = vcpu.descriptors;
-    auto old = tables.ldt;
-    tables.ldt = {};
-    tables.ldt_base = base;
-    tables.ldt_entries = entries;
+    std::array<DescriptorPage, kLdtFrames> old{};
+    {
+        base::LockGuard const guard{vcpu.domain.descriptors_lock};
+        std::swap(tables.ldt, old);
+        tables.ldt_base = base;
+        tables.ldt_entries = entries;
+    }
     if (live_here(vcpu))
         arch::install_ldt(copies(tables.ldt), entries);
     for (auto& page : old)
@@ -125,7 +131,10 @@ bool fault_in_ldt(Vcpu& vcpu, std::uint64_t offset) {
     auto const page = make_page(vcpu.domain, gfn);
     if (!page)
         return false;
-    tables.ldt[index] = page.value();
+    {
+        base::LockGuard const guard{vcpu.domain.descriptors_lock};
+        tables.ldt[index] = page.value();
+    }
     arch::install_ldt(copies(tables.ldt), tables.ldt_entries);
     return true;
 }
@@ -143,12 +152,14 @@ Status update_descriptor(Domain& domain, base::Gaddr at, std::uint64_t descripto
         if (!held)
             continue;
         store(arch::frame_as<std::uint64_t>(held.value())[slot], checked);
-        if (use == Use::descriptor)
+        if (use == Use::descriptor) {
+            base::LockGuard const guard{domain.descriptors_lock}; // a copy that is found here is not freed meanwhile
             for (Vcpu* const vcpu : domain.vcpus)
                 for_each_descriptor_page(*vcpu, [&](DescriptorPage const& page) {
                     if (page.guest == held.value())
                         store(arch::frame_as<std::uint64_t>(page.copy)[slot], checked);
                 });
+        }
         domain.host.mark_dirty(held.value());
         domain.paging.unhold(held.value(), use);
         return {};
@@ -157,12 +168,15 @@ Status update_descriptor(Domain& domain, base::Gaddr at, std::uint64_t descripto
 }
 
 void drop_descriptors(Vcpu& vcpu) {
-    for (auto& page : vcpu.descriptors.gdt)
+    Vcpu::Descriptors old{};
+    {
+        base::LockGuard const guard{vcpu.domain.descriptors_lock};
+        std::swap(vcpu.descriptors, old);
+    }
+    for (auto& page : old.gdt)
         drop_page(vcpu.domain, page);
-    for (auto& page : vcpu.descriptors.ldt)
+    for (auto& page : old.ldt)
         drop_page(vcpu.domain, page);
-    vcpu.descriptors.gdt_entries = 0;
-    vcpu.descriptors.ldt_entries = 0;
 }
 
 } // namespace domain

@@ -112,9 +112,20 @@ Result<Domain*> create(System& system, CreateRequest const& request) {
     system.quotas[request.id.raw()].set_limit(request.max_pages);
     Parts parts{system, request};
     Domain* const made = TRY(parts.assemble());
-    timing::publish(made->shared, system.wall_time_at_boot);
-    system.domains[request.id.raw()].store(made, std::memory_order_release);
+    system.wall_time_at_boot.with([&](timing::WallTime const& time) {
+        timing::publish(made->shared, time);
+        system.domains[request.id.raw()].store(made, std::memory_order_release);
+    });
     return made;
+}
+
+void set_wall_clock(System& system, timing::WallTime at_boot) {
+    system.wall_time_at_boot.with([&](timing::WallTime& time) {
+        time = at_boot;
+        for (auto& slot : system.domains)
+            if (Domain* const domain = slot.load(std::memory_order_acquire); domain != nullptr)
+                timing::publish(domain->shared, at_boot);
+    });
 }
 
 namespace {
@@ -144,9 +155,12 @@ void shut_down(Domain& domain, std::uint32_t reason) {
 
 void crash(Domain& domain, std::string_view why) {
     console::error("{} crashed: {}", domain.id, why);
-    dump_trace(domain.system);
+    // The serial line is slow, and a CPU that writes to it does nothing else: of any but domain 0, a little must do.
+    if (domain.privileged)
+        dump_trace(domain.system);
     for (Vcpu* const vcpu : domain.vcpus)
-        dump_vcpu(*vcpu, nullptr);
+        if (domain.privileged || domain.system.this_cpu().current.load() == vcpu)
+            dump_vcpu(*vcpu, nullptr);
     shut_down(domain, SHUTDOWN_crash);
 }
 

@@ -49,14 +49,4 @@ Status set_root(Vcpu& vcpu, arch::Root root, base::Gfn gfn) {
     return {};
 }
 
-void drop_roots(Vcpu& vcpu) {
-    for (Vcpu::Root* const slot : {&vcpu.kernel_root, &vcpu.user_root}) {
-        if (!slot->valid())
-            continue;
-        shadow_pt::Root const tables = std::exchange(*slot, {}).tables;
-        while (!vcpu.domain.paging.release_root(tables).ok())
-            ; // not continued: an error path with little behind it
-    }
-}
-
 } // namespace domain

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <span>
+#include <utility>
 
 #include "arch/cpu.hpp"
 #include "domain/descriptors.hpp"
@@ -88,40 +89,44 @@ void set_plain_state(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
             vcpu.debug.address[i] = context.debugreg[i];
 }
 
+/// Descriptors and roots. What takes long comes last, and is continued by making the call again.
+Status take_tables(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
+    std::array<Gfn, 14> frames{};
+    std::size_t const count = (context.gdt_ents + 511) / 512;
+    for (std::size_t i = 0; i < count; ++i)
+        frames[i] = Gfn{context.gdt_frames[i]};
+    TRY(domain::set_gdt(vcpu, std::span{frames}.first(count), static_cast<std::uint32_t>(context.gdt_ents)));
+    vcpu.descriptors.ldt_base = base::Vaddr{context.ldt_base};
+    vcpu.descriptors.ldt_entries = static_cast<std::uint32_t>(context.ldt_ents);
+    Gfn const user = context.ctrlreg[1] != 0 ? root_frame(context.ctrlreg[1]) : Gfn{};
+    TRY(domain::set_root(vcpu, arch::Root::user, user));
+    return domain::set_root(vcpu, arch::Root::kernel, root_frame(context.ctrlreg[3]));
+}
+
+/// Gives back what a refused context had taken; the reason for the refusal is the last thing that is said.
+Status give_back_tables(domain::Vcpu& vcpu) {
+    TRY(domain::set_root(vcpu, arch::Root::kernel, Gfn{}));
+    TRY(domain::set_root(vcpu, arch::Root::user, Gfn{}));
+    domain::drop_descriptors(vcpu);
+    return Err{*std::exchange(vcpu.refused_context, std::nullopt)};
+}
+
 } // namespace
 
 Status set_context(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
+    if (vcpu.refused_context)
+        return give_back_tables(vcpu);
     if (!addresses_canonical(context) || context.gdt_ents > domain::kGuestGdtEntries || context.ldt_ents > 8192)
         return Err{Error::invalid};
-    bool const in_kernel = (context.flags & VGCF_in_kernel) != 0;
-    bool const has_user_root = context.ctrlreg[1] != 0;
-    if (!in_kernel && !has_user_root)
+    if ((context.flags & VGCF_in_kernel) == 0 && context.ctrlreg[1] == 0)
         return Err{Error::invalid};
 
-    // Roots first: they may take long and be continued. A continued call finds the kernel root already taken.
-    if (!vcpu.kernel_root.valid())
-        TRY(domain::set_root(vcpu, arch::Root::kernel, root_frame(context.ctrlreg[3])));
-    if (has_user_root && !vcpu.user_root.valid()) {
-        Status const user = domain::set_root(vcpu, arch::Root::user, root_frame(context.ctrlreg[1]));
-        if (!user) {
-            if (user.error() != Error::preempted)
-                domain::drop_roots(vcpu);
-            return user;
-        }
+    Status const taken = take_tables(vcpu, context);
+    if (!taken && taken.error() != Error::preempted) {
+        vcpu.refused_context = taken.error();
+        return give_back_tables(vcpu);
     }
-
-    std::array<Gfn, 14> frames{};
-    std::size_t const frame_count = (context.gdt_ents + 511) / 512;
-    for (std::size_t i = 0; i < frame_count; ++i)
-        frames[i] = Gfn{context.gdt_frames[i]};
-    Status const gdt =
-        domain::set_gdt(vcpu, std::span{frames}.first(frame_count), static_cast<std::uint32_t>(context.gdt_ents));
-    if (!gdt) {
-        domain::drop_roots(vcpu);
-        return gdt;
-    }
-    vcpu.descriptors.ldt_base = base::Vaddr{context.ldt_base};
-    vcpu.descriptors.ldt_entries = static_cast<std::uint32_t>(context.ldt_ents);
+    TRY(taken);
 
     set_plain_state(vcpu, context);
     arch::init_extended_state(vcpu.saved.extended_state);

@@ -14,7 +14,7 @@ namespace {
 using base::Err;
 using base::Error;
 
-constexpr std::size_t kPiece = 256;
+constexpr std::size_t kPiece = 16; ///< at 115200 baud more than a millisecond; others wait for the console, too
 
 Answer write(Call& call) {
     // A string of any length, in pieces; between two the call may be continued (args: command, count, buffer).

@@ -29,6 +29,7 @@ using ExtendedOp = struct ::mmuext_op; // the handler has the same name
 /// half, if not 0, the owner of the tables plus one.
 struct Subjects {
     Domain* tables = nullptr;
+    Domain* owner = nullptr; ///< of the frames
     Source frames;
 };
 
@@ -44,7 +45,7 @@ base::Result<Domain*> other_domain(Call& call, std::uint16_t id) {
 }
 
 base::Result<Subjects> subjects(Call& call, std::uint32_t foreign) {
-    Subjects answer{.tables = &call.domain(), .frames = {}};
+    Subjects answer{.tables = &call.domain(), .owner = &call.domain(), .frames = {}};
     auto const owner = static_cast<std::uint16_t>(foreign >> 16);
     if (owner != 0)
         answer.tables = TRY(other_domain(call, static_cast<std::uint16_t>(owner - 1)));
@@ -54,7 +55,10 @@ base::Result<Subjects> subjects(Call& call, std::uint32_t foreign) {
     else if (frames == DOMID_XEN)
         return Err{Error::not_permitted}; // the hypervisor's frames: none is shown yet
     else if (frames != DOMID_SELF)
-        answer.frames.other = TRY(other_domain(call, frames));
+        answer.owner = TRY(other_domain(call, frames));
+    // The tables' own domain is what a Source means by default.
+    if (answer.owner != answer.tables && !answer.frames.devices_only)
+        answer.frames.other = answer.owner;
     return answer;
 }
 
@@ -66,7 +70,7 @@ Status update_one(Subjects const& of, mmu_update_t const& update) {
         return of.tables->paging.update_entry(where, update.val, shadow_pt::UpdateMode::normal, of.frames);
     case MMU_PT_UPDATE_PRESERVE_AD:
         return of.tables->paging.update_entry(where, update.val, shadow_pt::UpdateMode::preserve_ad, of.frames);
-    case MMU_MACHPHYS_UPDATE: return domain::update_m2p(*of.tables, frame_of(where), base::Pfn{update.val});
+    case MMU_MACHPHYS_UPDATE: return domain::update_m2p(*of.owner, frame_of(where), base::Pfn{update.val});
     default: return Err{Error::not_implemented};
     }
 }
@@ -94,7 +98,7 @@ VcpuSet self(Call const& call) {
 /// What update_va_mapping's flags ask for: none, a flush or one page, here, everywhere or for a set of vCPUs.
 Status flush_as_asked(Call& call, Vaddr va, std::uint64_t flags, FlushDebt& debt) {
     std::uint64_t const kind = flags & UVMF_FLUSHTYPE_MASK;
-    if (kind == UVMF_NONE)
+    if (kind == UVMF_NONE || (kind == UVMF_INVLPG && !domain::guest_address(va)))
         return {};
     VcpuSet set = self(call);
     std::uint64_t const whose = flags & ~std::uint64_t{UVMF_FLUSHTYPE_MASK};
@@ -106,6 +110,13 @@ Status flush_as_asked(Call& call, Vaddr va, std::uint64_t flags, FlushDebt& debt
         debt.add_all(set);
     else
         debt.add_page(set, va);
+    return {};
+}
+
+/// Nothing is cached for what can never be mapped.
+Status flush_page(Call& call, VcpuSet const& whose, Vaddr address) {
+    if (domain::guest_address(address))
+        call.debt.add_page(whose, address);
     return {};
 }
 
@@ -135,7 +146,7 @@ Status extended_op(Call& call, Domain& target, ExtendedOp const& op) {
     case MMUEXT_NEW_BASEPTR: return new_root(call, target, arch::Root::kernel, gfn);
     case MMUEXT_NEW_USER_BASEPTR: return new_root(call, target, arch::Root::user, gfn);
     case MMUEXT_TLB_FLUSH_LOCAL: call.debt.add_local_all(); return {};
-    case MMUEXT_INVLPG_LOCAL: call.debt.add_local_page(linear); return {};
+    case MMUEXT_INVLPG_LOCAL: return flush_page(call, self(call), linear);
     case MMUEXT_TLB_FLUSH_MULTI: {
         auto const set = TRY(vcpus_in(call, hypercall::address_of(op.arg2.vcpumask)));
         call.debt.add_all(set);
@@ -143,11 +154,10 @@ Status extended_op(Call& call, Domain& target, ExtendedOp const& op) {
     }
     case MMUEXT_INVLPG_MULTI: {
         auto const set = TRY(vcpus_in(call, hypercall::address_of(op.arg2.vcpumask)));
-        call.debt.add_page(set, linear);
-        return {};
+        return flush_page(call, set, linear);
     }
     case MMUEXT_TLB_FLUSH_ALL: call.debt.add_all(FlushDebt::everyone()); return {};
-    case MMUEXT_INVLPG_ALL: call.debt.add_page(FlushDebt::everyone(), linear); return {};
+    case MMUEXT_INVLPG_ALL: return flush_page(call, FlushDebt::everyone(), linear);
     case MMUEXT_FLUSH_CACHE:
     case MMUEXT_FLUSH_CACHE_GLOBAL:
         if (!call.domain().privileged)

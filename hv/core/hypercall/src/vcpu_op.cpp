@@ -19,6 +19,9 @@ using domain::Vcpu;
 Answer initialise(Call& call, Vcpu& target) {
     if (target.info() == nullptr)
         return Err{Error::invalid}; // ids from 32 on have no place in shared_info: register first
+    domain::Claim const claim{target};
+    if (!claim)
+        return Err{Error::preempted};
     if (target.initialised.load(std::memory_order_acquire))
         return Err{Error::exists};
     // Five kilobytes: too much for the stack of a CPU.

@@ -78,7 +78,8 @@ inline std::uint64_t read_tsc_now() {
 }
 
 inline void pause() { asm volatile("pause"); }
-inline void memory_fence() { asm volatile("mfence" ::: "memory"); }
+/// For what follows to be after what came before even if it is a WRMSR to the x2APIC (SDM vol. 3A §11.12.3).
+inline void memory_fence() { asm volatile("mfence; lfence" ::: "memory"); }
 inline void write_back_and_invalidate() { asm volatile("wbinvd" ::: "memory"); }
 inline void disable_interrupts() { asm volatile("cli" ::: "memory"); }
 

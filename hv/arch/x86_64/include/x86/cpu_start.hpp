@@ -26,6 +26,8 @@ void prepare_cpu(base::CpuId cpu, std::uint32_t apic_id, TableSource take_frame)
 std::uint32_t start_other_cpus(std::uint32_t count, base::Mfn trampoline, TableSource low_frame, void (*next)());
 
 std::uint32_t apic_id_of(base::CpuId cpu);
+/// For arch::firmware_id(). Start of day.
+void set_acpi_id(base::CpuId cpu, std::uint32_t acpi_id);
 
 /// The frame of the guest on this CPU's stack: fill it before the first resume_guest(). What runs on this CPU's stack
 /// never overwrites it.

@@ -52,6 +52,9 @@ struct Domain : events::Owner {
     PagingHost host;
     shadow_pt::Paging<PagingHost> paging;
 
+    /// Held while pages of a vCPU's Descriptors change, and while another CPU writes through them.
+    base::SpinLock<base::LockRank::vcpu> descriptors_lock;
+
     xen_domain_handle_t handle{};
     base::Guarded<console::GuestLine, base::LockRank::domain> console_line; ///< written, but without its end yet
     std::atomic<std::uint64_t> vm_assist{0};

@@ -21,6 +21,9 @@ struct CreateRequest {
 /// An empty domain: no memory, all vCPUs down. Error::exists if the id is taken, no_memory; nothing is left half-made.
 [[nodiscard]] base::Result<Domain*> create(System& system, CreateRequest const& request);
 
+/// The time of day when system time was 0, for all domains.
+void set_wall_clock(System& system, timing::WallTime at_boot);
+
 /// SCHEDOP_shutdown: the domain says that it has ended, and why (SHUTDOWN_*). Its vCPUs run no more. For domain 0 the
 /// machine is powered off or restarted.
 void shut_down(Domain& domain, std::uint32_t reason);

@@ -7,11 +7,8 @@
 
 namespace domain {
 
-/// Makes the L4 @p gfn the @p root of @p vcpu; an invalid one drops the root (user only). May answer
+/// Makes the L4 @p gfn the @p root of @p vcpu; an invalid one drops the root. May answer
 /// Error::preempted: nothing is lost, call again (SP-9). The change is live if the vCPU runs on this CPU.
 [[nodiscard]] base::Status set_root(Vcpu& vcpu, arch::Root root, base::Gfn gfn);
-
-/// Gives both roots back.
-void drop_roots(Vcpu& vcpu);
 
 } // namespace domain

@@ -71,7 +71,7 @@ struct System {
 
     sched::Scheduler scheduler;
     timing::SystemClock clock;
-    timing::WallTime wall_time_at_boot;
+    base::Guarded<timing::WallTime, base::LockRank::domain_list> wall_time_at_boot;
 
     events::LinkLock event_links;
     std::array<std::atomic<Domain*>, kMaxDomains> domains{};
