@@ -1,13 +1,11 @@
 #include "build/kernel.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 
 namespace build {
 
 using base::Bytes;
-using base::Error;
 using base::Pfn;
 using base::Vaddr;
 
@@ -39,27 +37,7 @@ bool within(Kernel const& kernel, Vaddr address, std::uint64_t count) {
 
 } // namespace
 
-KernelFormat format_of(Bytes file) {
-    constexpr std::array elf_magic{std::byte{0x7f}, std::byte{'E'}, std::byte{'L'}, std::byte{'F'}};
-    constexpr std::array setup_magic{std::byte{'H'}, std::byte{'d'}, std::byte{'r'}, std::byte{'S'}};
-    constexpr std::size_t setup_offset = 0x202; // Linux boot protocol, "header"
-
-    auto const matches = [&](std::size_t offset, std::array<std::byte, 4> const& magic) {
-        auto const found = base::load<std::array<std::byte, 4>>(file, offset);
-        return found && *found == magic;
-    };
-    if (matches(0, elf_magic))
-        return KernelFormat::elf;
-    return matches(setup_offset, setup_magic) ? KernelFormat::bzimage : KernelFormat::unknown;
-}
-
 Expected<Kernel> open_kernel(Bytes file) {
-    switch (format_of(file)) {
-    case KernelFormat::elf: break;
-    case KernelFormat::bzimage:
-        return refuse(Error::not_supported, "a bzImage: compressed kernels come later, give the unpacked ELF file");
-    case KernelFormat::unknown: return refuse("neither an ELF file nor a bzImage");
-    }
     ElfImage const image = TRY(parse_elf(file));
     KernelNotes const notes = TRY(parse_notes(image));
     PfnRange const extent = TRY(extent_of(image, notes.paddr_offset));

@@ -8,6 +8,7 @@
 #include "unit/boot/firmware.hpp"
 #include "unit/boot/loader.hpp"
 #include "unit/build/kernel_file.hpp"
+#include "unit/unpack/packing.hpp"
 
 namespace {
 
@@ -88,5 +89,15 @@ int main(int argc, char** argv) {
 
     write(corpus / "elf/linux", kernel_input(2048, 5000, small_linux()));
     write(corpus / "elf/plain", kernel_input(1500, 100, small_plain()));
-    write(corpus / "elf/bzimage", kernel_input(100, 0, ByteBuilder{}.pad_to(0x202).text("HdrS").pad_to(0x220)));
+    auto const kernel = test::kernel_like(3000);
+    auto const image = [&](test::ByteBuilder const& packed) {
+        return test::bzimage(test::with_size(packed, kernel.size()));
+    };
+    write(corpus / "unpack/bzimage-xz", image(test::xz(kernel)));
+    write(corpus / "unpack/bzimage-zstd", image(test::zstd(kernel, test::SaysSize::no)));
+    write(corpus / "unpack/bzimage-gzip", test::bzimage(test::gzip(kernel)));
+    write(corpus / "unpack/bzimage-elf", test::bzimage(kernel));
+    write(corpus / "unpack/xz", test::xz(kernel, {.filter = LZMA_VLI_UNKNOWN, .check = LZMA_CHECK_CRC64}));
+    write(corpus / "unpack/zstd", test::zstd(kernel));
+    write(corpus / "unpack/gzip", test::gzip(kernel));
 }

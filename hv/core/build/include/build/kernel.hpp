@@ -19,11 +19,8 @@ struct Kernel {
     [[nodiscard]] std::uint64_t offset_of(std::uint64_t physical) const { return physical - notes.paddr_offset; }
 };
 
-enum class KernelFormat : std::uint8_t { elf, bzimage, unknown };
-KernelFormat format_of(base::Bytes file);
-
 /// Reads @p file: an ELF image with Xen notes. Refuses what cannot run as a PV guest, with a sentence that says why.
-/// A bzImage is recognised and refused: its unpacker is a room of its own, and hands the unpacked ELF to this function.
+/// What is compressed the room unpack makes an ELF image first.
 Expected<Kernel> open_kernel(base::Bytes file);
 
 } // namespace build

@@ -1,4 +1,4 @@
-/// Memory before there is a frame table: runs cut out of the machine's RAM, never given back.
+/// Memory before there is a frame table: runs cut out of the machine's RAM.
 ///
 ///     EarlyAllocator early;
 ///     early.add(ram);                       // each RAM range of the memory map
@@ -30,8 +30,8 @@ class EarlyAllocator {
     /// How many separate ranges can be known at once: firmware maps have a few dozen.
     static constexpr std::size_t kMaxRanges = 256;
 
-    /// Adds RAM, all of it before the first reserve(). What overlaps is there once. `no_space` if there are too many
-    /// ranges: then some memory is left unused.
+    /// Adds RAM, all of it before the first reserve(); later only what allocate() gave. What overlaps is there once.
+    /// `no_space` if there are too many ranges: then some memory is left unused.
     [[nodiscard]] base::Status add(FrameRange const& range);
     /// Takes @p range out, wherever it overlaps. `no_space`: the rest of a range that it cut in two was dropped.
     [[nodiscard]] base::Status reserve(FrameRange const& range);
