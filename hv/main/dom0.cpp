@@ -6,13 +6,10 @@
 #include "arch/cpu.hpp"
 #include "build/console_info.hpp"
 #include "hypervisor.hpp"
+#include "module.hpp"
 #include "panic.hpp"
 
 namespace {
-
-base::Bytes bytes_of(boot::Module const& module) {
-    return {arch::direct_map(frame_of(module.start)) + module.start.offset(), module.end - module.start};
-}
 
 /// GRUB puts the file's name before its arguments; some say it is the first word.
 std::string_view arguments_of(std::string_view command_line) {
@@ -25,8 +22,11 @@ std::string_view arguments_of(std::string_view command_line) {
     return command_line;
 }
 
-/// What the modules lay in is memory like any other, now that domain 0 has been made out of them.
+/// What the modules lay in, and the kernel that was unpacked, is memory like any other, now that domain 0 has been made
+/// out of them.
 void give_back_modules(Machine const& machine) {
+    if (auto const& unpacked = machine.unpacked_kernel; unpacked.count != 0)
+        the_system().allocator.add_memory(unpacked.first, unpacked.count);
     for (auto const& module : machine.info.modules) {
         auto frames = boot::frames_around(module.start, module.end);
         frames.first = std::max(frames.first, domain::kFirstMebibyteEnd);
@@ -39,12 +39,10 @@ void give_back_modules(Machine const& machine) {
 
 void make_dom0(Machine& machine) {
     auto const& modules = machine.info.modules;
-    if (modules.empty())
-        panic("no kernel for domain 0: give it in the boot loader's configuration, as the first module2");
     auto const& options = machine.command_line.options;
     auto const made = dom0::make(
         the_system(),
-        {.kernel = bytes_of(modules[0]),
+        {.kernel = machine.kernel,
          .initrd = modules.size() > 1 ? bytes_of(modules[1]) : base::Bytes{},
          .command_line = arguments_of(modules[0].command_line),
          .more_arguments = machine.command_line.guest,

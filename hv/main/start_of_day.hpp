@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/bytes.hpp"
 #include "boot/acpi.hpp"
 #include "boot/command_line.hpp"
 #include "boot/e820.hpp"
@@ -20,6 +21,8 @@ struct Machine {
     boot::E820Map memory_map; ///< RAM less what Tern keeps for good
     boot::Acpi acpi;
     mm::EarlyAllocator memory;       ///< RAM that nobody has yet
+    base::Bytes kernel;              ///< domain 0's, an ELF file: a module, or what was in it
+    mm::FrameRange unpacked_kernel;  ///< what it lies in, if that is no module
     std::span<mm::FrameInfo> frames; ///< a value-initialised info for each frame up to the end of RAM
 };
 

@@ -4,6 +4,7 @@
 
 #include "arch/cpu.hpp"
 #include "base/assert.hpp"
+#include "x86/control.hpp"
 #include "x86/sealed.hpp"
 
 /// By the linker script: whole pages each, in this order.
@@ -44,6 +45,20 @@ void map_image(PageTableBuilder& pattern) {
     pattern.entry(kDevices, 4) = table_entry(device_tables[0]);
     device_tables[0][0] = table_entry(device_tables[1]);
     device_tables[1][0] = table_entry(device_tables[2]);
+}
+
+void unmap_image(char const* from, char const* to) {
+    for (char const* page = from; page < to; page += base::kPageSize) {
+        base::Vaddr const address{reinterpret_cast<std::uint64_t>(page)};
+        base::Mfn table = frame_in(pattern_image_slot()); // each CPU has its own, but shares what is below
+        for (unsigned level = 3; level > 1; --level) {
+            auto const entry = arch::frame_as<std::uint64_t const>(table)[base::table_index(address, level)];
+            ASSERT((entry & kPresent) != 0 && (entry & kLarge) == 0);
+            table = frame_in(entry);
+        }
+        arch::frame_as<std::uint64_t>(table)[base::table_index(address, 1)] = 0;
+        invlpg(address);
+    }
 }
 
 void map_machine_to_phys(PageTableBuilder& pattern, std::uint64_t entries, LargeFrameSource take_large) {

@@ -34,6 +34,10 @@ ImageExtent image_extent();
 /// A page of zeroes that nobody writes.
 base::Mfn empty_page();
 
+/// Takes [@p from, @p to), whole pages of the image, out of every CPU's address space, for good. A CPU that has cached
+/// them by speculation may keep them: their frames are used for nothing else.
+void unmap_image(char const* from, char const* to);
+
 /// No more is added to the pattern at level 4 from here on.
 void seal_pattern(base::Mfn root);
 
