@@ -108,7 +108,7 @@ TEST(Unpack, KnowsTheFiltersAndChecksOfXz) {
 }
 
 TEST(Unpack, AsksForTheDictionaryThatTheFileNames) {
-    for (std::uint32_t const dictionary : {1U << 16, 1U << 20, 32U << 20}) {
+    for (std::uint32_t const dictionary : {1U << 16, 1U << 20, 4U << 20}) {
         auto const work = examine(test::xz(kKernel, {.dictionary = dictionary})).value().work;
         EXPECT_GE(work, dictionary);
         EXPECT_LE(work, dictionary + (256U << 10));
