@@ -57,6 +57,11 @@ std::size_t read_console(System& system, std::span<char> into) {
     return system.console_input.with([&](console::InputRing& ring) { return ring.read(into); });
 }
 
+void press_key(System& system, char character) {
+    if (auto const key = console::key_for(character))
+        obey(system, *key);
+}
+
 void poll_console(System& system) {
     std::array<char, 16> received;
     std::size_t const size = arch::console_read(received);

@@ -46,6 +46,8 @@ constexpr std::array<Handler, kHandlers> make_table() {
     table[__HYPERVISOR_callback_op] = callback_op;
     table[__HYPERVISOR_event_channel_op] = event_channel_op;
     table[__HYPERVISOR_physdev_op] = physdev_op;
+    table[__HYPERVISOR_sysctl] = sysctl;
+    table[__HYPERVISOR_domctl] = domctl;
     return table;
 }
 constexpr auto kTable = make_table();

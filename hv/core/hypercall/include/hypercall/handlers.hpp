@@ -35,6 +35,8 @@ Answer sched_op(Call& call);
 Answer callback_op(Call& call);
 Answer event_channel_op(Call& call);
 Answer physdev_op(Call& call);
+Answer sysctl(Call& call);
+Answer domctl(Call& call);
 
 /// The handler of call @p number; null if there is none (-ENOSYS).
 Handler find_handler(std::uint64_t number);
