@@ -9,7 +9,7 @@
 #pragma GCC diagnostic ignored "-Wold-style-cast"
 #pragma GCC diagnostic ignored "-Wpedantic"
 #define __XEN_INTERFACE_VERSION__ 0x00040e00 // the latest that the 4.17 headers define
-#define __XEN_TOOLS__ 1 // with what the toolstack sees (abi/toolstack.hpp)
+#define __XEN_TOOLS__ 1                      // with what the toolstack sees (abi/toolstack.hpp)
 #include <xen/xen.h>
 
 #include <xen/callback.h>
