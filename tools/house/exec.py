@@ -78,7 +78,9 @@ def run(wanted, vector, seconds, log):
     with hosts.temporary(wanted, iso, paths.BUILD / "exec") as laboratory:
         say(f"booting {' '.join(wanted.names)} ({wanted})")
         try:
-            started = lambda: say(f"{first} is ready after {time.monotonic() - laboratory.began:.1f} s")
+            started = lambda: say(f"ready after {time.monotonic() - laboratory.began:.1f} s")
+            for other in wanted.names[1:]:
+                hosts.run(laboratory.folder, other, 0, [b"true"], laboratory.began + seconds)
             return hosts.run(laboratory.folder, first, 0, vector, laboratory.began + seconds, started)
         finally:
             if log:

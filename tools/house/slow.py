@@ -1,9 +1,10 @@
-"""The slow pieces of ./tern test --all: fuzzers, and booting on every kind of machine."""
+"""The slow pieces of ./tern test --all: fuzzers, booting on every kind of machine, and hosts with Linux."""
 import re
 import subprocess
 import time
 
 from house import build, guests, machine, pairwise, paths, results
+from house.host import tests as host_tests
 from house.hosted import Count
 from house.say import say, step, tail
 
@@ -32,7 +33,7 @@ def other_boots():
 
 
 def names():
-    return [f"fuzz.{target}" for target in fuzz_targets()] + [test.name for test in other_boots()]
+    return [f"fuzz.{target}" for target in fuzz_targets()] + [test.name for test in other_boots() + host_tests.tests()]
 
 
 def fuzz(target, seconds, keep_corpus):
@@ -66,4 +67,5 @@ def run(wanted, fuzz_seconds, keep_corpus):
     for target in targets:
         counted += fuzz(target, fuzz_seconds, keep_corpus)
     counted += guests.run([test for test in other_boots() if wanted(test.name)], each=results.record)
+    counted += host_tests.run([test for test in host_tests.tests() if wanted(test.name)], each=results.record)
     return counted

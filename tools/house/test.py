@@ -11,18 +11,20 @@ The last line is "N passed, N failed"; exits 0 only if none failed.
   ./tern test                    all of it
   ./tern test shadow             those with "shadow" in their names
   ./tern test 'qemu.*smp'        a regular expression does too
-  ./tern test --all              also the slow pieces: fuzzers, a minute each, and booting on every kind of machine
-  ./tern test --all fuzz.acpi    one slow piece; its result and date are kept in build/results/"""
+  ./tern test --all              also the slow pieces: fuzzers, a minute each; booting on every kind of machine; hosts
+  ./tern test --all fuzz.acpi    one slow piece; its result and date are kept in build/results/
+  ./tern test qemu.exec          ./tern exec and ./tern lab, on hosts with Linux"""
 
 
 def arguments_of(words):
     parser = Arguments("test", ABOUT)
-    parser.add_argument("--all", action="store_true", help="also fuzzers and the whole boot matrix")
+    parser.add_argument("--all", action="store_true", help="also fuzzers, the whole boot matrix, and hosts with Linux")
     parser.add_argument("--list", action="store_true", help="only say which names there are")
     parser.add_argument("--fuzz-seconds", type=int, default=slow.FUZZ_SECONDS, metavar="S", help="a fuzzer; default 60")
     parser.add_argument("--keep-corpus", action="store_true", help="inputs that reach new code join tests/corpus")
     parser.add_argument("pattern", nargs="?", metavar="PATTERN", help="of the names of tests; a regular expression")
     chosen = parser.parse_args(words)
+    chosen.all = chosen.all or bool(re.match(r"qemu\\?\.exec", chosen.pattern or ""))  # who names them, wants them
     try:
         chosen.expression = re.compile(chosen.pattern or "")
     except re.error as error:

@@ -64,7 +64,7 @@ def choose(recipe):
 
 def key_of(chosen):
     key = hashlib.sha256(packages.format_lock(chosen).encode())
-    for path in sorted([*SOURCE.rglob("*"), *Path(__file__).parent.glob("*.py"), AGENT]):
+    for path in sorted([SOURCE / "recipe.toml", *(SOURCE / "files").rglob("*"), *Path(__file__).parent.glob("*.py"), AGENT]):
         if path.is_file():
             key.update(f"{path.relative_to(paths.ROOT)} {os.access(path, os.X_OK)}\n".encode())
             key.update(path.read_bytes())
