@@ -1,6 +1,6 @@
 /// Grant tables, version 1 (docs/abi.md §6). A domain may map its own grants; so one guest is enough to see both sides.
+#include "lib/grants.hpp"
 #include "lib/events.hpp"
-#include "lib/memory.hpp"
 #include "lib/test.hpp"
 #include "lib/trap.hpp"
 
@@ -8,27 +8,7 @@ using namespace lib;
 
 namespace {
 
-constexpr unsigned kFrames = 2;
-constexpr unsigned kEntriesAFrame = kPageSize / sizeof(grant_entry_v1_t);
 constexpr std::uint16_t kInUse = GTF_reading | GTF_writing;
-
-/// The guest's grant table, mapped the first time it is asked for.
-grant_entry_v1_t volatile& grant(grant_ref_t ref) {
-    static Window const window = [] {
-        static xen_pfn_t frames[kFrames];
-        gnttab_setup_table_t setup{};
-        setup.dom = DOMID_SELF;
-        setup.nr_frames = kFrames;
-        setup.frame_list.p = frames;
-        CHECK_EQ(grant_table_op(GNTTABOP_setup_table, &setup), 0);
-        CHECK_EQ(setup.status, GNTST_okay);
-        Window const made = make_window();
-        for (unsigned i = 0; i < kFrames; ++i)
-            CHECK_EQ(made.set(i, entry(Frame{frames[i]}, kWritable)), 0);
-        return made;
-    }();
-    return reinterpret_cast<grant_entry_v1_t volatile*>(window.base)[ref];
-}
 
 /// A page granted to domain 0.
 struct Granted {
@@ -44,26 +24,6 @@ struct Granted {
     }
     [[nodiscard]] std::uint16_t flags() const { return grant(ref).flags; }
 };
-
-gnttab_map_grant_ref_t map(grant_ref_t ref, std::uint64_t where, unsigned flags = GNTMAP_host_map, domid_t dom = 0) {
-    gnttab_map_grant_ref_t request{};
-    request.host_addr = where;
-    request.flags = flags;
-    request.ref = ref;
-    request.dom = dom;
-    request.status = 77;
-    CHECK_EQ(grant_table_op(GNTTABOP_map_grant_ref, &request), 0);
-    return request;
-}
-
-std::int16_t unmap(std::uint64_t where, grant_handle_t handle) {
-    gnttab_unmap_grant_ref_t request{};
-    request.host_addr = where;
-    request.handle = handle;
-    request.status = 77;
-    CHECK_EQ(grant_table_op(GNTTABOP_unmap_grant_ref, &request), 0);
-    return request.status;
-}
 
 /// One side of a copy.
 struct Side {
@@ -117,7 +77,7 @@ TEST("version 1 is to be had; a version that does not exist is refused") {
 
 TEST("the table's frames are the hypervisor's, and the guest may map them writable; they are cleared") {
     CHECK_EQ(grant(0).flags, 0);
-    CHECK_EQ(grant(kFrames * kEntriesAFrame - 1).flags, 0);
+    CHECK_EQ(grant(kGrants - 1).flags, 0);
     grant(8).domid = 7;
     CHECK_EQ(grant(8).domid, 7);
     grant(8).domid = 0;
@@ -143,7 +103,7 @@ TEST("a table larger than it may be is refused") {
 TEST("a granted page is mapped at an address, is marked as in use, and is no more so when it is unmapped") {
     Granted const granted;
     Window const window = make_window();
-    auto const mapped = map(granted.ref, window.va(3));
+    auto const mapped = map_grant(granted.ref, window.va(3));
     CHECK_EQ(mapped.status, GNTST_okay);
     CHECK_EQ(window.at(3), 0x1234);
     window.at(3) = 0x5678;
@@ -151,7 +111,7 @@ TEST("a granted page is mapped at an address, is marked as in use, and is no mor
     CHECK_EQ(granted.flags(), GTF_permit_access | kInUse);
     CHECK_EQ(frame_in(window.entry(3)).raw(), granted.page.frame().raw());
 
-    CHECK_EQ(unmap(window.va(3), mapped.handle), GNTST_okay);
+    CHECK_EQ(unmap_grant(window.va(3), mapped.handle), GNTST_okay);
     CHECK_EQ(granted.flags(), GTF_permit_access);
     CHECK_EQ(window.entry(3), 0);
     CHECK_EQ(trap_of([&] { touch(window.at(3)); }).vector, kPageFault);
@@ -160,36 +120,36 @@ TEST("a granted page is mapped at an address, is marked as in use, and is no mor
 TEST("a page mapped read-only is only being read, and cannot be written") {
     Granted const granted;
     Window const window = make_window();
-    auto const mapped = map(granted.ref, window.va(0), GNTMAP_host_map | GNTMAP_readonly);
+    auto const mapped = map_grant(granted.ref, window.va(0), GNTMAP_host_map | GNTMAP_readonly);
     CHECK_EQ(mapped.status, GNTST_okay);
     CHECK_EQ(granted.flags(), GTF_permit_access | GTF_reading);
     CHECK_EQ(window.at(0), 0x1234);
     CHECK_EQ(trap_of([&] { window.at(0) = 1; }).error_code, kFaultPresent | kFaultWrite);
-    CHECK_EQ(unmap(window.va(0), mapped.handle), GNTST_okay);
+    CHECK_EQ(unmap_grant(window.va(0), mapped.handle), GNTST_okay);
     CHECK_EQ(granted.flags(), GTF_permit_access);
 }
 
 TEST("a grant to read cannot be mapped to write") {
     Granted const granted{GTF_permit_access | GTF_readonly};
     Window const window = make_window();
-    CHECK_EQ(map(granted.ref, window.va(0)).status, GNTST_general_error);
+    CHECK_EQ(map_grant(granted.ref, window.va(0)).status, GNTST_general_error);
     CHECK_EQ(granted.flags() & kInUse, 0);
-    auto const mapped = map(granted.ref, window.va(0), GNTMAP_host_map | GNTMAP_readonly);
+    auto const mapped = map_grant(granted.ref, window.va(0), GNTMAP_host_map | GNTMAP_readonly);
     CHECK_EQ(mapped.status, GNTST_okay);
     CHECK_EQ(granted.flags(), GTF_permit_access | GTF_readonly | GTF_reading);
-    CHECK_EQ(unmap(window.va(0), mapped.handle), GNTST_okay);
+    CHECK_EQ(unmap_grant(window.va(0), mapped.handle), GNTST_okay);
 }
 
 TEST("a page mapped twice is in use until both are unmapped") {
     Granted const granted;
     Window const window = make_window();
-    auto const writer = map(granted.ref, window.va(0));
-    auto const reader = map(granted.ref, window.va(1), GNTMAP_host_map | GNTMAP_readonly);
+    auto const writer = map_grant(granted.ref, window.va(0));
+    auto const reader = map_grant(granted.ref, window.va(1), GNTMAP_host_map | GNTMAP_readonly);
     CHECK(writer.handle != reader.handle);
-    CHECK_EQ(unmap(window.va(0), writer.handle), GNTST_okay);
+    CHECK_EQ(unmap_grant(window.va(0), writer.handle), GNTST_okay);
     CHECK_EQ(granted.flags(), GTF_permit_access | GTF_reading);
     CHECK_EQ(window.at(1), 0x1234);
-    CHECK_EQ(unmap(window.va(1), reader.handle), GNTST_okay);
+    CHECK_EQ(unmap_grant(window.va(1), reader.handle), GNTST_okay);
     CHECK_EQ(granted.flags(), GTF_permit_access);
 }
 
@@ -197,16 +157,16 @@ TEST("with contains_pte, the place is the machine address of an entry") {
     Granted const granted;
     Window const window = make_window();
     std::uint64_t const where = window.l1.address_of(9);
-    auto const mapped = map(granted.ref, where, GNTMAP_host_map | GNTMAP_contains_pte);
+    auto const mapped = map_grant(granted.ref, where, GNTMAP_host_map | GNTMAP_contains_pte);
     CHECK_EQ(mapped.status, GNTST_okay);
     CHECK_EQ(window.at(9), 0x1234);
-    CHECK_EQ(unmap(where, mapped.handle), GNTST_okay);
+    CHECK_EQ(unmap_grant(where, mapped.handle), GNTST_okay);
     CHECK_EQ(window.entry(9), 0);
     // Neither an unaligned place nor one outside a lowest-level table will do.
-    CHECK_EQ(map(granted.ref, where + 4, GNTMAP_host_map | GNTMAP_contains_pte).status, GNTST_general_error);
-    CHECK_EQ(map(granted.ref, window.l2.address_of(9), GNTMAP_host_map | GNTMAP_contains_pte).status,
+    CHECK_EQ(map_grant(granted.ref, where + 4, GNTMAP_host_map | GNTMAP_contains_pte).status, GNTST_general_error);
+    CHECK_EQ(map_grant(granted.ref, window.l2.address_of(9), GNTMAP_host_map | GNTMAP_contains_pte).status,
              GNTST_general_error);
-    CHECK_EQ(map(granted.ref, fresh_page().address(), GNTMAP_host_map | GNTMAP_contains_pte).status,
+    CHECK_EQ(map_grant(granted.ref, fresh_page().address(), GNTMAP_host_map | GNTMAP_contains_pte).status,
              GNTST_general_error);
     CHECK_EQ(granted.flags(), GTF_permit_access);
 }
@@ -214,16 +174,16 @@ TEST("with contains_pte, the place is the machine address of an entry") {
 TEST("an available bit that is asked for is in the entry") {
     Granted const granted;
     Window const window = make_window();
-    auto const mapped = map(granted.ref, window.va(0), GNTMAP_host_map | 1 << _GNTMAP_guest_avail0);
+    auto const mapped = map_grant(granted.ref, window.va(0), GNTMAP_host_map | 1 << _GNTMAP_guest_avail0);
     CHECK_EQ(mapped.status, GNTST_okay);
     CHECK((window.entry(0) & kAvailable0) != 0);
-    CHECK_EQ(unmap(window.va(0), mapped.handle), GNTST_okay);
+    CHECK_EQ(unmap_grant(window.va(0), mapped.handle), GNTST_okay);
 }
 
 TEST("a page mapped for devices has its bus address told") {
     Granted const granted;
     Window const window = make_window();
-    auto const mapped = map(granted.ref, window.va(0), GNTMAP_host_map | GNTMAP_device_map);
+    auto const mapped = map_grant(granted.ref, window.va(0), GNTMAP_host_map | GNTMAP_device_map);
     CHECK_EQ(mapped.status, GNTST_okay);
     CHECK_EQ(mapped.dev_bus_addr, granted.page.address());
     gnttab_unmap_grant_ref_t request{};
@@ -236,20 +196,20 @@ TEST("a page mapped for devices has its bus address told") {
 
 TEST("what is not granted is refused: an empty entry, one for another domain, a reference beyond the table") {
     Window const window = make_window();
-    CHECK_EQ(map(Granted{0}.ref, window.va(0)).status, GNTST_general_error);
-    CHECK_EQ(map(Granted{GTF_permit_access, 5}.ref, window.va(0)).status, GNTST_general_error);
-    CHECK_EQ(map(Granted{GTF_accept_transfer}.ref, window.va(0)).status, GNTST_general_error);
-    CHECK_EQ(map(10'000'000, window.va(0)).status, GNTST_bad_gntref);
-    CHECK_EQ(map(8, window.va(0), GNTMAP_host_map, 1234).status, GNTST_bad_domain);
+    CHECK_EQ(map_grant(Granted{0}.ref, window.va(0)).status, GNTST_general_error);
+    CHECK_EQ(map_grant(Granted{GTF_permit_access, 5}.ref, window.va(0)).status, GNTST_general_error);
+    CHECK_EQ(map_grant(Granted{GTF_accept_transfer}.ref, window.va(0)).status, GNTST_general_error);
+    CHECK_EQ(map_grant(10'000'000, window.va(0)).status, GNTST_bad_gntref);
+    CHECK_EQ(map_grant(8, window.va(0), GNTMAP_host_map, 1234).status, GNTST_bad_domain);
     CHECK_EQ(window.entry(0), 0);
 }
 
 TEST("a place without a table for it is refused, and so is no place at all") {
     Granted const granted;
     Window const window = make_window();
-    CHECK_EQ(map(granted.ref, window.base + (std::uint64_t{1} << 21)).status, GNTST_general_error);
-    CHECK_EQ(map(granted.ref, 0xffff'8300'0000'0000).status, GNTST_general_error);
-    CHECK_EQ(map(granted.ref, window.va(0), 0).status, GNTST_bad_gntref);
+    CHECK_EQ(map_grant(granted.ref, window.base + (std::uint64_t{1} << 21)).status, GNTST_general_error);
+    CHECK_EQ(map_grant(granted.ref, 0xffff'8300'0000'0000).status, GNTST_general_error);
+    CHECK_EQ(map_grant(granted.ref, window.va(0), 0).status, GNTST_bad_gntref);
     CHECK_EQ(granted.flags(), GTF_permit_access);
 }
 
@@ -257,7 +217,7 @@ TEST("a frame that is not the granter's is refused") {
     Granted const granted;
     Window const window = make_window();
     grant(granted.ref).frame = ~std::uint32_t{0};
-    CHECK_EQ(map(granted.ref, window.va(0)).status, GNTST_bad_page);
+    CHECK_EQ(map_grant(granted.ref, window.va(0)).status, GNTST_bad_page);
     CHECK_EQ(granted.flags() & kInUse, 0);
 }
 
@@ -265,20 +225,20 @@ TEST("a table can be granted to read, not to write") {
     Granted const granted;
     Window const window = make_window();
     grant(granted.ref).frame = static_cast<std::uint32_t>(window.l1.frame().raw());
-    CHECK_EQ(map(granted.ref, window.va(0)).status, GNTST_general_error);
-    auto const mapped = map(granted.ref, window.va(0), GNTMAP_host_map | GNTMAP_readonly);
+    CHECK_EQ(map_grant(granted.ref, window.va(0)).status, GNTST_general_error);
+    auto const mapped = map_grant(granted.ref, window.va(0), GNTMAP_host_map | GNTMAP_readonly);
     CHECK_EQ(mapped.status, GNTST_okay);
     CHECK_EQ(window.at(0), window.entry(0));
-    CHECK_EQ(unmap(window.va(0), mapped.handle), GNTST_okay);
+    CHECK_EQ(unmap_grant(window.va(0), mapped.handle), GNTST_okay);
 }
 
 TEST("a page that is mapped to write by a grant cannot become a table") {
     Granted const granted;
     Window const window = make_window();
-    auto const mapped = map(granted.ref, window.va(0));
+    auto const mapped = map_grant(granted.ref, window.va(0));
     granted.page.make_read_only();
     CHECK_EQ(pin(1, granted.page.frame()), kEINVAL);
-    CHECK_EQ(unmap(window.va(0), mapped.handle), GNTST_okay);
+    CHECK_EQ(unmap_grant(window.va(0), mapped.handle), GNTST_okay);
     CHECK_EQ(pin(1, granted.page.frame()), 0);
     CHECK_EQ(unpin(granted.page.frame()), 0);
 }
@@ -286,12 +246,12 @@ TEST("a page that is mapped to write by a grant cannot become a table") {
 TEST("only what was mapped can be unmapped, where it was, and once") {
     Granted const granted;
     Window const window = make_window();
-    auto const mapped = map(granted.ref, window.va(0));
-    CHECK_EQ(unmap(window.va(0), 9999), GNTST_bad_handle);
-    CHECK_EQ(unmap(window.va(1), mapped.handle), GNTST_general_error);
+    auto const mapped = map_grant(granted.ref, window.va(0));
+    CHECK_EQ(unmap_grant(window.va(0), 9999), GNTST_bad_handle);
+    CHECK_EQ(unmap_grant(window.va(1), mapped.handle), GNTST_general_error);
     CHECK_EQ(window.at(0), 0x1234);
-    CHECK_EQ(unmap(window.va(0), mapped.handle), GNTST_okay);
-    CHECK_EQ(unmap(window.va(0), mapped.handle), GNTST_bad_handle);
+    CHECK_EQ(unmap_grant(window.va(0), mapped.handle), GNTST_okay);
+    CHECK_EQ(unmap_grant(window.va(0), mapped.handle), GNTST_bad_handle);
 }
 
 TEST("each operation of a batch has its own status") {
@@ -308,8 +268,8 @@ TEST("each operation of a batch has its own status") {
     CHECK_EQ(requests[1].status, GNTST_bad_gntref);
     CHECK_EQ(requests[2].status, GNTST_okay);
     CHECK_EQ(window.at(2), 0x1234);
-    CHECK_EQ(unmap(window.va(0), requests[0].handle), GNTST_okay);
-    CHECK_EQ(unmap(window.va(2), requests[2].handle), GNTST_okay);
+    CHECK_EQ(unmap_grant(window.va(0), requests[0].handle), GNTST_okay);
+    CHECK_EQ(unmap_grant(window.va(2), requests[2].handle), GNTST_okay);
 }
 
 TEST("a copy takes bytes from a grant to one's own page, from there to a grant, from a grant to another") {

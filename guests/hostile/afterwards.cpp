@@ -21,14 +21,25 @@ TEST("afterwards, pages can be mapped, made tables, and be memory again") {
 }
 
 TEST("afterwards, events come in, and timers fire") {
-    evtchn_reset_t request{.dom = DOMID_SELF};
-    CHECK_EQ(event_channel_op(EVTCHNOP_reset, &request), 0);
+    close_ports();
     auto const port = static_cast<Port>(bind_virq(VIRQ_TIMER));
     set_masked(port, false);
     forget_taken(port);
     vcpu_set_singleshot_timer_t const alarm{.timeout_abs_ns = now() + 2 * kMillisecond, .flags = 0};
     CHECK_EQ(vcpu_op(VCPUOP_set_singleshot_timer, 0, &alarm), 0);
     sleep_until([&] { return taken(port) != 0; });
+    CHECK_EQ(close(port), 0);
+}
+
+TEST("afterwards, an event that the guest sends itself comes in") {
+    auto const port = static_cast<Port>(bind_ipi(0));
+    set_masked(port, false);
+    forget_taken(port);
+    {
+        EventsIn const in;
+        CHECK_EQ(send(port), 0);
+    }
+    CHECK_EQ(taken(port), 1);
     CHECK_EQ(close(port), 0);
 }
 

@@ -155,6 +155,7 @@ void restore() {
     vcpu_op(VCPUOP_stop_periodic_timer, 0);
     vcpu_op(VCPUOP_stop_singleshot_timer, 0);
     stack_switch(FLAT_KERNEL_SS, this_vcpu().trap_stack_top());
+    set_traps(); // a non-maskable interrupt waits while it has no handler
     for (unsigned i = 0; i < 4; ++i)
         set_debugreg(i, 0);
     sandbox().clear();

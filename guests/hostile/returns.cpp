@@ -1,5 +1,4 @@
-/// Returns by chance: frames of the iret hypercall with any selectors, flags and addresses; contexts for a vCPU with any
-/// content.
+/// Returns by chance: frames of the iret hypercall with any selectors, flags and addresses.
 #include "lib/instructions.hpp"
 #include "lib/test.hpp"
 #include "lib/trap.hpp"
@@ -71,24 +70,5 @@ TEST("segment bases and model-specific registers of any value") {
     }
     set_segment_base(SEGBASE_FS, 0);
     set_segment_base(SEGBASE_GS_USER_SEL, 0);
-    check_sanity();
-}
-
-TEST("contexts of any content for a vCPU are refused, or make a vCPU that nobody starts") {
-    SKIP_UNLESS(vcpus() > 1, "the domain has one vCPU");
-    Dice dice{0xc0de};
-    unsigned refused = 0;
-    for (unsigned i = 0; i < 300; ++i) {
-        vcpu_guest_context_t& context = make_context(1, nullptr, nullptr);
-        auto* const words = reinterpret_cast<std::uint64_t*>(&context);
-        for (unsigned changes = 0; changes < 1 + i % 20; ++changes)
-            words[64 + dice.below(sizeof context / 8 - 64)] = sandbox().number(dice);
-        context.ctrlreg[3] = sandbox().foreign_frame(dice) << 12; // never a root that would do
-        if (context.ctrlreg[3] == root_table().address())
-            continue;
-        refused += vcpu_op(VCPUOP_initialise, 1, &context) < 0;
-    }
-    CHECK(refused > 250);
-    CHECK_EQ(vcpu_op(VCPUOP_is_up, 1), 0);
     check_sanity();
 }

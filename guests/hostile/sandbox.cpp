@@ -43,6 +43,11 @@ void Sandbox::clear() const {
     }
 }
 
+void close_ports() {
+    evtchn_reset_t request{.dom = DOMID_SELF};
+    CHECK_EQ(lib::event_channel_op(EVTCHNOP_reset, &request), 0);
+}
+
 void check_sanity() {
     using namespace lib;
     static std::uint64_t const sum = sum_of(image_start, image_constant_end);

@@ -8,6 +8,7 @@
 inline constexpr std::uint64_t kHypervisor = 0xffff'8300'0000'0000;
 inline constexpr std::uint64_t kUnmapped = 0x1000;
 inline constexpr std::uint64_t kNotCanonical = 0x8000'0000'0000;
+inline constexpr unsigned kFreeRootSlot = 400; ///< that no window is made in
 
 class Sandbox {
   public:
@@ -107,5 +108,7 @@ class Sandbox {
 };
 
 Sandbox& sandbox();
+/// Closes the ports that chance has bound.
+void close_ports();
 /// Checks that the guest's own kernel is whole: its code, its root table, its traps, the console.
 void check_sanity();

@@ -10,7 +10,7 @@ TEST("tables of any content") {
     Dice dice{0x7ab1e};
     Sandbox const& box = sandbox();
     unsigned accepted = 0;
-    for (unsigned round = 0; round < 400; ++round) {
+    for (unsigned round = 0; round < 800; ++round) {
         Page const table = box.page(dice);
         if (table.make_writable() != 0)
             continue;
