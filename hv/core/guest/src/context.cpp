@@ -23,15 +23,21 @@ using base::Status;
 Gfn root_frame(unsigned long cr3) { return Gfn{(cr3 & 0x000f'ffff'ffff'f000) >> base::kPageShift}; }
 
 bool addresses_canonical(vcpu_guest_context_t const& context) {
-    for (auto const address : {context.user_regs.rip, context.event_callback_eip, context.failsafe_callback_eip,
-                               context.syscall_callback_eip, context.fs_base, context.gs_base_kernel,
-                               context.gs_base_user, context.kernel_sp})
+    for (auto const address : {context.user_regs.rip, context.user_regs.rsp, context.event_callback_eip,
+                               context.failsafe_callback_eip, context.syscall_callback_eip, context.fs_base,
+                               context.gs_base_kernel, context.gs_base_user, context.kernel_sp})
         if (!base::canonical(base::Vaddr{address}))
             return false;
     for (auto const& trap : context.trap_ctxt)
         if (!base::canonical(base::Vaddr{trap.address}))
             return false;
     return true;
+}
+
+/// As the operation that sets an LDT has it (domain::set_ldt).
+bool ldt_good(vcpu_guest_context_t const& context) {
+    base::Vaddr const base{context.ldt_base};
+    return context.ldt_ents <= 8192 && base.offset() == 0 && (context.ldt_ents == 0 || domain::guest_address(base));
 }
 
 arch::Registers registers_from(cpu_user_regs_t const& user) {
@@ -116,7 +122,7 @@ Status give_back_tables(domain::Vcpu& vcpu) {
 Status set_context(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
     if (vcpu.refused_context)
         return give_back_tables(vcpu);
-    if (!addresses_canonical(context) || context.gdt_ents > domain::kGuestGdtEntries || context.ldt_ents > 8192)
+    if (!addresses_canonical(context) || context.gdt_ents > domain::kGuestGdtEntries || !ldt_good(context))
         return Err{Error::invalid};
     if ((context.flags & VGCF_in_kernel) == 0 && context.ctrlreg[1] == 0)
         return Err{Error::invalid};
