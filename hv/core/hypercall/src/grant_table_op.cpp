@@ -21,7 +21,6 @@ using base::Gfn;
 using base::Mfn;
 using base::Vaddr;
 using domain::Domain;
-using shadow_pt::Use;
 
 /// A domain's own frames, as its grants name them.
 class OwnFrames {
