@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <random>
+#include <string>
 
 #include "unit/boot/firmware.hpp"
 #include "unit/boot/loader.hpp"
@@ -53,6 +55,18 @@ ByteBuilder small_plain() {
     return test::ElfBuilder{}.load(0x1000, 0x1000, test::filled(64, 0x44), 0x3000).notes(notes).file();
 }
 
+/// A hostile kernel's program (tests/fuzz/hypercall/feed.hpp): how fast time passes and how much memory there is, then
+/// acts and what they choose. Small choices are the nearly right ones.
+ByteBuilder hostile_kernel(unsigned character) {
+    constexpr unsigned kBytes = 384;
+    std::mt19937 random{character};
+    ByteBuilder program;
+    program.u8(character);
+    for (unsigned i = 0; i < kBytes; ++i)
+        program.u8(random() % 8 == 0 ? random() & 0xff : random() % 16);
+    return program;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -86,6 +100,9 @@ int main(int argc, char** argv) {
     write(corpus / "multiboot2/grub", grub.finish());
     test::Multiboot2Builder bare;
     write(corpus / "multiboot2/bare", bare.text_screen().tag(14, test::rsdp(0x1000)).finish());
+
+    for (unsigned character = 0; character < 16; ++character)
+        write(corpus / "hypercall" / ("random-" + std::to_string(character)), hostile_kernel(character));
 
     write(corpus / "elf/linux", kernel_input(2048, 5000, small_linux()));
     write(corpus / "elf/plain", kernel_input(1500, 100, small_plain()));
