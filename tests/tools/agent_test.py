@@ -33,16 +33,16 @@ class Agent(unittest.TestCase):
         return answer
 
     def until(self, answer, done):
-        """What was written to standard output and error while it was not `done`."""
+        """What was written to standard output and error until `done` says that it is enough."""
         text = {channel.OUTPUT: b"", channel.ERRORS: b""}
-        while not done(answer):
+        while not done(text[channel.OUTPUT]):
             for kind, piece in answer.feed(os.read(self.port, 4096)):
                 text[kind] += piece
         return text[channel.OUTPUT], text[channel.ERRORS]
 
     def run_it(self, *vector):
         answer = self.ask(*vector)
-        output, errors = self.until(answer, lambda answer: answer.status is not None)
+        output, errors = self.until(answer, lambda _: answer.status is not None)
         return answer.status, output, errors
 
     def test_arguments_arrive_as_they_are(self):
@@ -69,16 +69,9 @@ class Agent(unittest.TestCase):
         self.assertEqual(self.run_it(b"sh", b"-c", b"sleep 5 & echo done"), (0, b"done\n", b""))
 
     def test_another_request_ends_the_command_that_runs(self):
-        first = self.ask(b"sh", b"-c", b"echo $$; exec sleep 30")
-        said = [b""]
-
-        def spoke(answer):
-            for _, piece in answer.feed(os.read(self.port, 4096)):
-                said[0] += piece
-            return b"\n" in said[0]
-        self.until(first, spoke)
+        said, _ = self.until(self.ask(b"sh", b"-c", b"echo $$; exec sleep 30"), lambda output: b"\n" in output)
         self.assertEqual(self.run_it(b"true"), (0, b"", b""))
-        self.assertFalse(Path(f"/proc/{int(said[0])}").exists())
+        self.assertFalse(Path(f"/proc/{int(said)}").exists())
 
 
 if __name__ == "__main__":

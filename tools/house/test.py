@@ -45,7 +45,7 @@ def main(words):
         kind = re.match(r"(fuzz|qemu)\b", chosen.pattern or "")
         if not kind:
             build.build("dev")
-        elif kind[1] != "fuzz":
+        elif machine_tests or any(test.name in slow_names for test in slow.other_boots()):
             build.build("dev", build.IMAGE)
         hosted_names = [] if kind else [name for name in hosted.names() if wanted(name)]
         if chosen.list:

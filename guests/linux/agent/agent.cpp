@@ -178,8 +178,8 @@ void serve(int port, Request& request) {
         if (error_watch.revents != 0 && forward(errors.read_end, port, 'e') == 0)
             error_watch.fd = -1;
     }
-    if (client_left)
-        kill(-child, SIGKILL);
+    if (client_left && kill(-child, SIGKILL) != 0)
+        kill(child, SIGKILL); // it has not come to its own session yet
     int status{};
     waitpid(child, &status, 0);
     if (!client_left) {

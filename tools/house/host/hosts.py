@@ -3,7 +3,6 @@ import contextlib
 import os
 import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import time
 from pathlib import Path
 
 from house.host import channel, emulator
-from house.say import Failure, say, tail
+from house.say import Failure, tail
 
 BOOT_SECONDS = 300
 PIECE = 1 << 16
@@ -61,23 +60,32 @@ class Laboratory:
 def temporary(shape, iso, parent):
     """A laboratory that ends with the block; its folder goes, too, unless the block fails: then its consoles stay."""
     parent.mkdir(parents=True, exist_ok=True)
+    sweep(parent)
     folder = parent / f"{os.getpid()}-{os.urandom(4).hex()}"
     folder.mkdir()
-    laboratory = Laboratory(shape, folder, iso)
+    laboratory = None
+    kept = ()
     try:
+        laboratory = Laboratory(shape, folder, iso)
         yield laboratory
     except Failure:
-        laboratory.stop()
+        kept = (".log", ".errors")
+        raise
+    finally:
+        if laboratory:
+            laboratory.stop()
         for path in folder.iterdir():
-            if path.suffix not in (".log", ".errors"):
+            if path.suffix not in kept:
                 path.unlink()
-        raise
-    except BaseException:
-        laboratory.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    laboratory.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+        if not kept:
+            folder.rmdir()
+
+
+def sweep(parent):
+    """Removes what was left by those who were killed: such a folder still has disks."""
+    for disk in parent.glob("*-*/*.raw"):
+        if not Path(f"/proc/{disk.parent.name.partition('-')[0]}").exists():
+            shutil.rmtree(disk.parent, ignore_errors=True)
 
 
 def end_of_console(folder, name):
@@ -131,4 +139,7 @@ def run(folder, name, port, vector, deadline, started=lambda: None):
 
 
 def gone(folder, name):
-    return Failure(f"{name} went away; the end of its console ({folder / (name + '.log')}):\n{end_of_console(folder, name)}")
+    """Why, as far as its QEMU and its console tell."""
+    complaints = [line for line in (folder / f"{name}.errors").read_text(errors="replace").splitlines() if "warning:" not in line]
+    return Failure(f"{name} went away{': ' if complaints else ''}{' '.join(complaints)}; the end of its console "
+                   f"({folder / (name + '.log')}):\n{end_of_console(folder, name)}")

@@ -63,13 +63,13 @@ def cpus_and_memory_are_what_was_asked_for():
 
 
 def two_hosts_share_a_wire_and_a_disk():
-    write = "hostname; ping -c 1 -w 30 beta >/dev/null && echo reached; brctl show br0 | grep -c eth0; test -b /dev/vm/vm && echo disk"
-    expect(bare("sh", "-c", write, options=("--hosts", "2")), 0, b"alpha\nreached\n1\ndisk\n")
+    write = "hostname; ping -c 1 -w 30 beta >/dev/null && echo reached; ls /sys/class/net/br0/brif; test -b /dev/vm/vm && echo disk"
+    expect(bare("sh", "-c", write, options=("--hosts", "2")), 0, b"alpha\nreached\neth0\ndisk\n")
 
 
 def a_host_that_cannot_be_had_is_125():
     expect(bare("true", options=("--timeout", "1")), 125, b"", b"was not ready in time")
-    expect(bare("true", options=("--cpu", "no-such-model")), 125, b"", b"QEMU did not start")
+    expect(bare("true", options=("--cpu", "no-such-model")), 125, b"", b"unable to find CPU model")
     expect(bare("true", options=("--arguments", "rdinit=/no-such-file")), 125, b"", b"went away")
     expect(bare("poweroff", "-f"), 125, b"", b"went away")
 
