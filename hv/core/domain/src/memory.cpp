@@ -49,16 +49,20 @@ Status take_out(Vcpu& caller, Domain& domain, ExchangeChunk const& chunk, Frames
         else
             frames.gfns[i] = frames.gfns[i - 1] + 1;
     }
+    auto const put_back = [&](std::size_t end) {
+        // Who fills one of these numbers on another vCPU at this moment loses what was there.
+        while (end-- > 0)
+            static_cast<void>(domain.gfns.set(frames.gfns[end], std::move(frames.held[end])));
+        return Err{Error::invalid};
+    };
     for (std::size_t i = 0; i < count; ++i) {
         auto taken = domain.gfns.clear(frames.gfns[i]);
-        if (taken) {
-            frames.held[i] = std::move(taken).value();
-            continue;
-        }
-        // Who fills one of these numbers on another vCPU at this moment loses what was there.
-        while (i-- > 0)
-            static_cast<void>(domain.gfns.set(frames.gfns[i], std::move(frames.held[i])));
-        return Err{Error::invalid};
+        if (!taken)
+            return put_back(i);
+        frames.held[i] = std::move(taken).value();
+        // As Xen: what is mapped, pinned or registered still cannot be exchanged.
+        if (frames.held[i].info().references.load(std::memory_order_acquire) != 1)
+            return put_back(i + 1);
     }
     return {};
 }
