@@ -7,6 +7,24 @@
 
 using namespace lib;
 
+namespace {
+
+struct [[gnu::packed]] Range {
+    std::uint64_t address, size;
+    std::uint32_t type;
+};
+constexpr unsigned kMostRanges = 128;
+
+xen_memory_map_t memory_map(Range (&into)[kMostRanges]) {
+    xen_memory_map_t map{};
+    map.nr_entries = kMostRanges;
+    map.buffer.p = into;
+    CHECK_EQ(memory_op(XENMEM_machine_memory_map, &map), 0);
+    return map;
+}
+
+} // namespace
+
 TEST("the start info says what ABI this is") {
     std::string_view const magic{startup().magic};
     CHECK(magic.starts_with("xen-3.0-x86_64"));
@@ -35,6 +53,39 @@ TEST("the hypervisor speaks the ABI of Xen 4.17") {
     xen_platform_parameters_t parameters{};
     CHECK_EQ(xen_version(XENVER_platform_parameters, &parameters), 0);
     CHECK_EQ(xen_version(XENVER_pagesize), kPageSize);
+}
+
+TEST("it says what it is, who built it, and how it was started: strings with an end") {
+    static char text[2048];
+    for (unsigned const command :
+         {XENVER_extraversion, XENVER_capabilities, XENVER_changeset, XENVER_commandline, XENVER_compile_info}) {
+        __builtin_memset(text, 'x', sizeof text - 1);
+        CHECK_EQ(xen_version(command, text), 0);
+        CHECK(__builtin_strlen(text) < sizeof(xen_commandline_t));
+    }
+    CHECK_EQ(xen_version(XENVER_extraversion, text), 0);
+    CHECK(text[0] == '.'); // "4.17" goes before it
+    xen_compile_info_t built{};
+    CHECK_EQ(xen_version(XENVER_compile_info, &built), 0);
+    CHECK(built.compiler[0] != 0 && built.compile_by[0] != 0 && built.compile_date[0] != 0);
+    xen_domain_handle_t handle;
+    __builtin_memset(handle, 0xff, sizeof handle);
+    CHECK_EQ(xen_version(XENVER_guest_handle, &handle), 0);
+    for (std::uint8_t const byte : handle)
+        CHECK_EQ(byte, 0); // domain 0's
+}
+
+TEST("nothing has been typed") {
+    char typed[16];
+    CHECK_EQ(console_io(CONSOLEIO_read, sizeof typed, typed), 0);
+    CHECK_EQ(console_io(CONSOLEIO_read, 0, nullptr), 0);
+}
+
+TEST("a reason for a shutdown can be told before it comes") {
+    sched_shutdown_t const request{.reason = SHUTDOWN_poweroff};
+    CHECK_EQ(sched_op(SCHEDOP_shutdown_code, &request), 0);
+    CHECK_EQ(sched_op(SCHEDOP_shutdown_code, reinterpret_cast<void*>(0x1000)), kEFAULT);
+    CHECK_EQ(sched_op(99), kENOSYS);
 }
 
 TEST("it has the features that Linux insists on, and none of those that a PV guest must not see") {
@@ -105,21 +156,26 @@ TEST("the page tables that the guest runs on are mapped read-only, and nothing e
 }
 
 TEST("the memory map is the machine's, and the guest may have as many pages as it has") {
-    struct [[gnu::packed]] Range {
-        std::uint64_t address, size;
-        std::uint32_t type;
-    };
-    static Range ranges[128];
-    xen_memory_map_t map{};
-    map.nr_entries = 128;
-    map.buffer.p = ranges;
-    CHECK_EQ(memory_op(XENMEM_machine_memory_map, &map), 0);
-    CHECK(map.nr_entries > 0 && map.nr_entries <= 128);
+    static Range ranges[kMostRanges];
+    xen_memory_map_t const map = memory_map(ranges);
+    CHECK(map.nr_entries > 0 && map.nr_entries <= kMostRanges);
     CHECK_EQ(ranges[0].type, 1); // RAM at 0
     CHECK_EQ(ranges[0].address, 0);
     domid_t self = DOMID_SELF;
     CHECK_EQ(memory_op(XENMEM_current_reservation, &self), startup().nr_pages);
     CHECK(memory_op(XENMEM_maximum_reservation, &self) >= static_cast<std::int64_t>(startup().nr_pages));
+}
+
+TEST("no RAM lies above the highest page that the hypervisor tells") {
+    static Range ranges[kMostRanges];
+    xen_memory_map_t const map = memory_map(ranges);
+    std::uint64_t end = 0;
+    for (unsigned i = 0; i < map.nr_entries; ++i)
+        if (ranges[i].type == 1 && ranges[i].address + ranges[i].size > end)
+            end = ranges[i].address + ranges[i].size;
+    auto const highest = static_cast<std::uint64_t>(memory_op(XENMEM_maximum_ram_page, nullptr));
+    CHECK(highest + 1 >= end / kPageSize); // Xen 4.17 tells the one behind it
+    CHECK(highest <= end / kPageSize);
 }
 
 TEST("the machine-to-phys table is where the hypervisor says") {

@@ -57,8 +57,7 @@ TEST("nor by any other way to write an entry, nor as another domain's") {
         refused("of a special domain",
                 [&](Frame frame) { return update_entry(place.address(), entry(frame, kWritable), owner); });
     refused("of a special domain, at an address", [&](Frame frame) {
-        return hypercall(__HYPERVISOR_update_va_mapping_otherdomain, window.va(9), entry(frame, kWritable), 0,
-                         DOMID_XEN);
+        return update_va_mapping_otherdomain(window.va(9), entry(frame, kWritable), DOMID_XEN);
     });
     refused("a store", [&](Frame frame) -> std::int64_t {
         return trap_of([&] { store_quad(&window.l1.entries()[9], entry(frame, kReadOnly)); }).vector == kPageFault ? -1

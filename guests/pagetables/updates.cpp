@@ -206,6 +206,27 @@ TEST("update_va_mapping flushes as it is told") {
     CHECK_EQ(trap_of([&] { touch(window.at(0)); }).vector, kPageFault);
 }
 
+TEST("update_va_mapping_otherdomain takes the frame from the domain that it names: oneself, the devices, none") {
+    Window const window = make_window();
+    Page const page = fresh_page();
+    page[0] = 0x1234;
+    CHECK_EQ(update_va_mapping_otherdomain(window.va(0), entry(page.frame(), kReadOnly), DOMID_SELF), 0);
+    CHECK_EQ(window.at(0), 0x1234);
+    CHECK_EQ(update_va_mapping_otherdomain(window.va(0), 0, DOMID_SELF), 0);
+    CHECK_EQ(trap_of([&] { touch(window.at(0)); }).vector, kPageFault);
+    CHECK_EQ(update_va_mapping_otherdomain(window.va(0), entry(Frame{0xf0}, kReadOnly), DOMID_IO), 0); // the BIOS
+    touch(window.at(0));
+    CHECK_EQ(update_va_mapping_otherdomain(window.va(0), 0, DOMID_SELF), 0);
+    CHECK(update_va_mapping_otherdomain(window.va(0), entry(page.frame(), kReadOnly), DOMID_IO) < 0);
+    CHECK_EQ(update_va_mapping_otherdomain(window.va(0), entry(page.frame(), kReadOnly), 1234), kESRCH);
+    CHECK_EQ(window.entry(0), 0);
+}
+
+TEST("the caches can be written back, for this CPU and for all") {
+    CHECK_EQ(mmuext(MMUEXT_FLUSH_CACHE), 0);
+    CHECK_EQ(mmuext(MMUEXT_FLUSH_CACHE_GLOBAL), 0);
+}
+
 TEST("every flush of mmuext_op does its work") {
     Window const window = make_window();
     Page const pages[2] = {fresh_page(), fresh_page()};

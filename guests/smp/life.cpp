@@ -153,3 +153,23 @@ TEST("a vCPU can be taken down by another one, and then does nothing until it is
     stop = true;
     wait_for(kOther);
 }
+
+TEST("a vCPU that yields lets another one run that waits for the same CPU") {
+    SKIP_UNLESS(shares_cpu(), "needs two vCPUs on one CPU (say shares-cpu on the command line)");
+    static std::uint64_t volatile count;
+    static bool volatile stop;
+    count = 0;
+    stop = false;
+    auto spin = [] {
+        while (!stop)
+            count = count + 1;
+    };
+    start_on(kOther, spin);
+    for (unsigned i = 0; i < 20; ++i) {
+        std::uint64_t const before = count;
+        CHECK_EQ(sched_op(SCHEDOP_yield), 0);
+        CHECK(count > before);
+    }
+    stop = true;
+    wait_for(kOther);
+}

@@ -195,3 +195,30 @@ TEST("a runstate area that is not there is skipped, and nobody is hurt") {
     sleep_until([&] { return timer.fired() != 0; });
     CHECK_EQ(vcpu_op(VCPUOP_register_runstate_memory_area, 100, &request), kENOENT);
 }
+
+TEST("a vCPU's clock can be had in a place of the guest's own as well, and goes on there") {
+    static vcpu_time_info_t area;
+    vcpu_register_time_memory_area_t request{};
+    request.addr.p = word(&area);
+    CHECK_EQ(vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &request), 0);
+    vcpu_time_info_t const volatile& copy = area;
+    vcpu_time_info_t const volatile& clock = this_vcpu().info->time;
+    CHECK_EQ(copy.version & 1, 0);
+    CHECK(copy.tsc_to_system_mul != 0);
+    CHECK_EQ(copy.tsc_to_system_mul, clock.tsc_to_system_mul);
+    CHECK_EQ(copy.tsc_shift, clock.tsc_shift);
+    // It is brought up to date with the other one: both say the same time.
+    Timer timer;
+    for (unsigned i = 0; i < 3; ++i) {
+        CHECK_EQ(Timer::set(now() + kMillisecond), 0);
+        sleep_until([&] { return timer.fired() > i; });
+        CHECK_EQ(copy.tsc_timestamp, clock.tsc_timestamp);
+        CHECK_EQ(copy.system_time, clock.system_time);
+    }
+    request.addr.p = 0xffff'8300'0000'0000;
+    CHECK_EQ(vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &request), kEFAULT);
+    request.addr.p = 0x1000; // not there: it is skipped
+    CHECK_EQ(vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &request), 0);
+    request.addr.p = 0;
+    CHECK_EQ(vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &request), 0);
+}

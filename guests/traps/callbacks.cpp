@@ -70,6 +70,28 @@ TEST("callbacks that do not exist or lead to no address are refused; the event c
     set_traps();
 }
 
+TEST("set_callbacks is three callbacks in one call; an address that cannot be is not taken") {
+    use_user_mode();
+    CHECK_EQ(set_callbacks(door(kSysenter), door(kFailsafe), door(kSystemCall32)), 0);
+    for (unsigned round = 0; round < 2; ++round) {
+        CHECK_EQ(user_trap_of([] {}).vector, kSystemCall32);
+        auto const port = static_cast<Port>(bind_ipi(0));
+        set_masked(port, false);
+        Caught const event = trap_of([&] {
+            let_events_in();
+            send(port);
+        });
+        CHECK_EQ(event.vector, kSysenter);
+        CHECK(event.events_masked); // whatever the flags
+        keep_events_out();
+        take_events();
+        CHECK_EQ(close(port), 0);
+        set_callbacks(kNotCanonical, kNotCanonical, kNotCanonical); // Xen answers 0
+    }
+    set_traps();
+    CHECK_EQ(user_trap_of([] {}).vector, kSystemCall);
+}
+
 TEST("a vCPU can be sent a non-maskable interrupt: vector 2, even while events are masked") {
     callback_register_t const callback{.type = CALLBACKTYPE_nmi, .flags = 0, .address = door(kNmi)};
     CHECK_EQ(callback_op(CALLBACKOP_register, &callback), 0);

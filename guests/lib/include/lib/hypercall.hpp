@@ -71,6 +71,14 @@ inline std::int64_t multicall(multicall_entry* calls, std::uint64_t count) {
 template <typename Va> std::int64_t update_va_mapping(Va va, std::uint64_t entry, std::uint64_t flags = UVMF_INVLPG) {
     return hypercall(__HYPERVISOR_update_va_mapping, va, entry, flags);
 }
+template <typename Va>
+std::int64_t update_va_mapping_otherdomain(Va va, std::uint64_t entry, std::uint64_t domain,
+                                           std::uint64_t flags = UVMF_INVLPG) {
+    return hypercall(__HYPERVISOR_update_va_mapping_otherdomain, va, entry, flags, domain);
+}
+inline std::int64_t set_callbacks(std::uint64_t event, std::uint64_t failsafe, std::uint64_t syscall) {
+    return hypercall(__HYPERVISOR_set_callbacks, event, failsafe, syscall);
+}
 inline std::int64_t set_timer_op(std::uint64_t when) { return hypercall(__HYPERVISOR_set_timer_op, when); }
 inline std::int64_t console_io(unsigned command, std::uint64_t size, void const* text) {
     return hypercall(__HYPERVISOR_console_io, command, size, text);
