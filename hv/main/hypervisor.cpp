@@ -111,8 +111,6 @@ void make_system(Machine& machine) {
 }
 
 void start_dom0(Machine& machine) {
-    unpack_kernel(machine);
-    // Beyond this point, there is no code but ours, and memory belongs to the frame allocator.
     make_system(machine);
     make_dom0(machine);
     release_cpus();

@@ -7,11 +7,6 @@
 /// The one that there is; from make_system() on.
 domain::System& the_system();
 
-/// Makes the boot loader's first module an ELF file, if it is not one: a bzImage as distributions package it, or
-/// something compressed by itself. Afterwards the code that can do so is gone. What makes it impossible is a panic with
-/// one clear sentence.
-void unpack_kernel(Machine& machine);
-
 /// Builds the System in memory of @p machine, and gives it what memory is left.
 void make_system(Machine& machine);
 

@@ -6,9 +6,9 @@
 #include "console/format.hpp"
 #include "console/global.hpp"
 #include "console/text.hpp"
-#include "hypervisor.hpp"
 #include "module.hpp"
 #include "panic.hpp"
+#include "start_of_day_steps.hpp"
 #include "unpack/unpack.hpp"
 #include "x86/c_code.hpp"
 

@@ -2,6 +2,7 @@
 ///
 ///     start_of_day_boot.cpp      what the boot loader and the firmware tell
 ///     start_of_day_memory.cpp    which RAM is whose, and the translations
+///     kernel.cpp                 domain 0's kernel, unpacked
 ///     start_of_day_cpus.cpp      clocks, interrupts, CPUs
 #include "start_of_day.hpp"
 
@@ -27,6 +28,8 @@ void run_constructors() {
     initialise_tables(machine);
 
     calibrate_clock(machine);
+    unpack_kernel(machine); // while no other CPU waits for it
+    // Beyond this point, there is no code but ours.
     start_interrupts(machine);
     start_cpus(machine);
 

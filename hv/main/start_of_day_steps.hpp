@@ -19,6 +19,10 @@ void claim_memory(Machine& machine);       ///< machine.memory: all RAM but what
 void build_translations(Machine& machine); ///< the address space that all CPUs share, and the boot CPU's part
 void initialise_tables(Machine& machine);  ///< the frame table and the machine-to-phys table, mapped but raw
 
+/// Domain 0's kernel: makes the boot loader's first module an ELF file, if it is not one: a bzImage as distributions
+/// package it, or something compressed by itself. Afterwards the code that can do so is gone.
+void unpack_kernel(Machine& machine);
+
 // Clocks, interrupts, CPUs.
 void calibrate_clock(Machine& machine);
 void start_interrupts(Machine& machine);

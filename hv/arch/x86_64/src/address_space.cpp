@@ -50,7 +50,7 @@ void map_image(PageTableBuilder& pattern) {
 void unmap_image(char const* from, char const* to) {
     for (char const* page = from; page < to; page += base::kPageSize) {
         base::Vaddr const address{reinterpret_cast<std::uint64_t>(page)};
-        base::Mfn table = frame_in(pattern_image_slot()); // each CPU has its own, but shares what is below
+        base::Mfn table = frame_in(pattern_image_slot()); // each CPU gets a copy of it, but shares what is below
         for (unsigned level = 3; level > 1; --level) {
             auto const entry = arch::frame_as<std::uint64_t const>(table)[base::table_index(address, level)];
             ASSERT((entry & kPresent) != 0 && (entry & kLarge) == 0);

@@ -34,8 +34,8 @@ ImageExtent image_extent();
 /// A page of zeroes that nobody writes.
 base::Mfn empty_page();
 
-/// Takes [@p from, @p to), whole pages of the image, out of every CPU's address space, for good. A CPU that has cached
-/// them by speculation may keep them: their frames are used for nothing else.
+/// Takes [@p from, @p to), whole pages of the image, out of every CPU's address space, for good. Before there are other
+/// CPUs: it is forgotten here only.
 void unmap_image(char const* from, char const* to);
 
 /// No more is added to the pattern at level 4 from here on.

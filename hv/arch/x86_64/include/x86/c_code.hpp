@@ -9,8 +9,8 @@
 
 namespace x86 {
 
-/// Runs @p work with all that. REQUIRES: start of day, on the boot CPU, before there is a guest: its FS base and its
-/// extended state are lost. Interrupts are off, and what else may come (an NMI) has a stack of its own.
+/// Runs @p work with all that. REQUIRES: start of day, on the boot CPU alone: its FS base and its extended state
+/// are lost. Interrupts are off, and what else may come (an NMI) has a stack of its own.
 void run_c_code(base::FunctionRef<void()> work);
 
 /// Says that @p memory will be used here and there, without a flush of the TLB in between. It matters to emulators (QEMU
@@ -18,7 +18,7 @@ void run_c_code(base::FunctionRef<void()> work);
 /// half the time. What @p memory holds is lost.
 void expect_scattered_use(std::span<std::byte> memory);
 
-/// Unmaps the code of those libraries, for good.
+/// Unmaps the code of those libraries, for good; on the boot CPU alone.
 void forget_c_code();
 
 } // namespace x86
