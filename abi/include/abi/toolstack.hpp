@@ -1,5 +1,5 @@
 /// What Xen's tools ask: domctl and sysctl (<xen/domctl.h>, <xen/sysctl.h>). Not for guests' eyes, and a large header:
-/// only the two handlers include it.
+/// only the handlers and their tests include it.
 #pragma once
 
 #include "abi/xen.hpp"

@@ -36,7 +36,7 @@ Answer get_vcpu_info(Call& call, xen_domctl_t& op) {
     auto& info = op.u.getvcpuinfo;
     auto const* const vcpu = subject.vcpu(base::VcpuId{info.vcpu});
     if (vcpu == nullptr)
-        return Err{Error::no_such_domain};
+        return Err{Error::invalid};
     auto const& entity = vcpu->entity;
     info.online = !vcpu->down.load(std::memory_order_relaxed);
     info.blocked = entity.blocked();
