@@ -10,7 +10,7 @@ constexpr std::array kKeys{
     KeyHelp{'h', Key::help, "show this help"},
     KeyHelp{'d', Key::dump, "dump the registers of all CPUs"},
     KeyHelp{'q', Key::dump_domains, "dump the domains and their vCPUs"},
-    KeyHelp{'t', Key::dump_trace, "dump the trace rings"},
+    KeyHelp{'t', Key::dump_trace, "dump the last hypercalls of each CPU"},
     KeyHelp{'R', Key::reboot, "reboot the machine"},
 };
 

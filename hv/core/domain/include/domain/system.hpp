@@ -76,8 +76,8 @@ struct System {
     events::LinkLock event_links;
     std::array<std::atomic<Domain*>, kMaxDomains> domains{};
 
-    base::Guarded<console::InputRing, base::LockRank::trace> console_input; ///< typed for dom0, not read yet
-    console::Input console_keys;                                            ///< CPU 0 only: it reads the serial line
+    base::Guarded<console::InputRing, base::LockRank::console_input> console_input; ///< typed for dom0, not read yet
+    console::Input console_keys; ///< CPU 0 only: it reads the serial line
 
     // What start of day found out.
     base::FixedVector<E820Entry, 128> memory_map;
