@@ -194,8 +194,8 @@ template <Host H> class Paging {
     /// Gives back what operations that were never continued have left. Before a domain's record is taken, and at its
     /// end; `preempted` until there is nothing.
     [[nodiscard]] base::Status settle();
-    /// Of a dying domain, for each of its frames, after its roots are released: undoes a pin, and a build that nobody
-    /// will finish. Then settle().
+    /// Of a frame that leaves its domain, or of each of a dying domain's, after its roots are released: undoes a pin, and a
+    /// build that nobody will finish. Then settle().
     [[nodiscard]] base::Status relinquish(base::Mfn frame);
 
     [[nodiscard]] Walk walk(Root const& root, base::Vaddr address);

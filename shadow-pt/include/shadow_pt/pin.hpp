@@ -36,6 +36,7 @@ template <Host H> base::Status Paging<H>::unpin(base::Gfn gfn) {
 }
 
 template <Host H> base::Result<Root> Paging<H>::acquire_root(base::Gfn gfn) {
+    TRY(drain()); // what an earlier try has left
     auto const target = TRY(translate_table(gfn));
     auto const table = target.frame;
     auto const used = use_table(target, 4, Depth::whole);
@@ -54,6 +55,7 @@ template <Host H> base::Result<Root> Paging<H>::acquire_root(base::Gfn gfn) {
     if (ready.ok())
         return Root{.table = table, .shadow = frame.link()};
     put_table(table, 4);
+    static_cast<void>(drain());
     return base::Err{ready.error()};
 }
 

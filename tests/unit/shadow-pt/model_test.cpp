@@ -95,7 +95,7 @@ Did play(std::uint64_t seed, bool translated, Memory memory) {
 }
 
 template <typename Translated> Did play_seeds(Translated&& translated, Memory memory) {
-    constexpr std::uint64_t kSeeds = 12;
+    constexpr std::uint64_t kSeeds = 14;
     if (char const* const chosen = std::getenv("SEED")) {
         auto const seed = std::strtoul(chosen, nullptr, 0);
         return play(seed, translated(seed), memory);

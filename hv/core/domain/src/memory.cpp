@@ -33,6 +33,15 @@ Status insert(Domain& domain, FrameRef frame, Pfn pfn) {
     return {};
 }
 
+Status give_up_frame(Domain& domain, Gfn gfn) {
+    auto frame = domain.gfns.clear(gfn);
+    if (!frame)
+        return Err{Error::invalid};
+    if (!domain.translated())
+        set_m2p(frame.value().mfn(), Pfn{});
+    return {};
+}
+
 /// Up to 2^kLargestExtentOrder references: too many for a CPU's stack.
 struct Frames {
     std::array<FrameRef, std::size_t{1} << kLargestExtentOrder> held;
@@ -71,12 +80,14 @@ Status take_out(Vcpu& caller, Domain& domain, ExchangeChunk const& chunk, Frames
 
 mm::Quota& quota(Domain& domain) { return domain.system.allocator.accounts().of(domain.id); }
 
-Status give_up_frame(Domain& domain, Gfn gfn) {
-    auto frame = domain.gfns.clear(gfn);
-    if (!frame)
-        return Err{Error::invalid};
-    if (!domain.translated())
-        set_m2p(frame.value().mfn(), Pfn{});
+Status give_up_extent(Domain& domain, Gfn first, unsigned order) {
+    std::uint64_t const count = std::uint64_t{1} << order;
+    // Undoing a pin may be preempted: before anything is gone.
+    for (std::uint64_t i = 0; i < count; ++i)
+        if (auto const frame = domain.gfns.get(first + i))
+            TRY(domain.paging.relinquish(frame.value().mfn()));
+    for (std::uint64_t i = 0; i < count; ++i)
+        TRY(give_up_frame(domain, first + i));
     return {};
 }
 
@@ -149,11 +160,10 @@ Status exchange_chunk(Vcpu& caller, Domain& domain, ExchangeChunk const& chunk) 
         Pfn const pfn = (*pfns)[i];
         for (std::size_t k = 0; k < out_frames; ++k)
             static_cast<void>(insert(domain, FrameRef::adopt(allocator.table(), first + k), pfn + k));
-        Status const written = out.write(i, number_of(domain, first, pfn).raw());
-        if (!written)
-            return written;
+        if (Status const written = out.write(i, number_of(domain, first, pfn).raw()); !written)
+            answer = written;
     }
-    return {};
+    return answer;
 }
 
 } // namespace domain

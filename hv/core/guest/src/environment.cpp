@@ -88,6 +88,7 @@ bool VcpuEnvironment::write_xcr0(std::uint64_t value) {
 
 arch::CpuidResult VcpuEnvironment::cpuid(std::uint32_t leaf, std::uint32_t subleaf, emulate::CpuidView view) const {
     auto const khz = static_cast<std::uint32_t>(arch::tsc_khz());
+    auto const to_ns = vcpu_.domain.system.clock.to_ns();
     emulate::CpuidFacts const facts{.kind = kind(),
                                     .vcpu = vcpu_.id,
                                     .guest_cr4 = vcpu_.cr4,
@@ -95,6 +96,9 @@ arch::CpuidResult VcpuEnvironment::cpuid(std::uint32_t leaf, std::uint32_t suble
                                     .offered_xcr0 = arch::supported_xcr0(),
                                     .tsc_khz = khz,
                                     .host_tsc_khz = khz,
+                                    .tsc_offset = 0, // guests read the TSC as it is
+                                    .tsc_to_ns_mul = to_ns.multiplier,
+                                    .tsc_to_ns_shift = to_ns.shift,
                                     .tsc_incarnation = 0,
                                     .tsc_invariant = arch::tsc_invariant(),
                                     .machine_address_bits = vcpu_.domain.system.machine_address_bits};

@@ -39,6 +39,10 @@ Answer read(Call& call) {
     std::int64_t total = 0;
     while (call.args[1] != 0) {
         auto const wanted = std::min<std::uint64_t>(call.args[1], piece.size());
+        // What is taken out cannot be put back: so first, whether the guest could write there.
+        if (!domain::writable(call.vcpu, call.pointer(2)) ||
+            !domain::writable(call.vcpu, call.pointer(2) + (wanted - 1)))
+            return total > 0 ? Answer{total} : Answer{Err{Error::bad_address}};
         auto const size = domain::read_console(call.domain().system, std::span{piece}.first(wanted));
         if (size == 0)
             break;

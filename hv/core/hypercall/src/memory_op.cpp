@@ -31,56 +31,50 @@ base::Result<Domain*> subject(Call& call, domid_t id) {
     return Err{Error::no_such_domain}; // dom0 is the only domain until domctl makes others
 }
 
-/// The extents that earlier tries of a continued call have done.
-std::int64_t done_before(Call const& call) { return static_cast<std::int64_t>(call.args[0] >> kCommandBits); }
+constexpr std::uint64_t kMostExtents = ~std::uint32_t{0} >> kCommandBits; ///< that a continued call could still count
 
-/// Runs @p step(i) for the extents of a reservation from where the last try stopped. Answers how many were done:
-/// like Xen's, the calls stop at the first that fails and tell the count instead of an error.
-template <typename Step> Answer for_each_extent(Call& call, std::uint64_t count, Step&& step) {
+/// Carries out @p step(target, reservation, i) for the extents of the reservation at argument 1, from where the last try
+/// stopped. Answers how many were done: as in Xen, whatever is wrong with one extent, or with the whole request, ends
+/// the call with the count instead of an error.
+template <typename Step> Answer for_each_extent(Call& call, Step&& step) {
     std::uint64_t const start = call.args[0] >> kCommandBits;
-    for (std::uint64_t i = start; i < count; ++i) {
+    auto const done = [](std::uint64_t count) { return static_cast<std::int64_t>(count); };
+    auto const readable = call.read<xen_memory_reservation_t>(1);
+    if (!readable)
+        return done(start);
+    auto const& request = readable.value();
+    auto const target = subject(call, request.domid);
+    if (!target || request.nr_extents > kMostExtents || request.extent_order > domain::kLargestExtentOrder)
+        return done(start);
+    std::uint64_t i = start;
+    for (; i < request.nr_extents; ++i) {
         bool const late = i != start && domain::should_yield(call.vcpu);
-        base::Status const status = late ? base::Status{Err{Error::preempted}} : step(i);
+        base::Status const status = late ? base::Status{Err{Error::preempted}} : step(*target.value(), request, i);
         if (status)
             continue;
         if (status.error() != Error::preempted)
-            return static_cast<std::int64_t>(i);
+            break;
         call.args[0] = (call.args[0] & kCommandMask) | i << kCommandBits;
         return Err{Error::preempted};
     }
-    return static_cast<std::int64_t>(count);
+    return done(i);
 }
 
+using Reservation = xen_memory_reservation_t;
+
 Answer decrease_reservation(Call& call) {
-    auto const readable = call.read<xen_memory_reservation_t>(1);
-    if (!readable)
-        return done_before(call); // a count, as for any other extent that cannot be had
-    auto const& request = readable.value();
-    Domain& target = *TRY(subject(call, request.domid));
-    if (request.extent_order > domain::kLargestExtentOrder)
-        return Err{Error::invalid};
-    domain::GuestArray<xen_pfn_t> const extents{call.vcpu, address_of(request.extent_start)};
-    return for_each_extent(call, request.nr_extents, [&](std::uint64_t i) -> base::Status {
-        Gfn const first{TRY(extents.read(i))};
-        for (std::uint64_t k = 0; k < std::uint64_t{1} << request.extent_order; ++k)
-            TRY(domain::give_up_frame(target, first + k));
-        return {};
+    return for_each_extent(call, [&](Domain& target, Reservation const& request, std::uint64_t i) -> base::Status {
+        domain::GuestArray<xen_pfn_t> const extents{call.vcpu, address_of(request.extent_start)};
+        return domain::give_up_extent(target, Gfn{TRY(extents.read(i))}, request.extent_order);
     });
 }
 
 Answer populate_physmap(Call& call) {
-    auto const readable = call.read<xen_memory_reservation_t>(1);
-    if (!readable)
-        return done_before(call);
-    auto const& request = readable.value();
-    Domain& target = *TRY(subject(call, request.domid));
-    if (request.extent_order > domain::kLargestExtentOrder)
-        return Err{Error::invalid};
-    domain::GuestArray<xen_pfn_t> const extents{call.vcpu, address_of(request.extent_start)};
-    unsigned const address_bits = XENMEMF_get_address_bits(request.mem_flags);
-    return for_each_extent(call, request.nr_extents, [&](std::uint64_t i) -> base::Status {
+    return for_each_extent(call, [&](Domain& target, Reservation const& request, std::uint64_t i) -> base::Status {
+        domain::GuestArray<xen_pfn_t> const extents{call.vcpu, address_of(request.extent_start)};
         Pfn const pfn{TRY(extents.read(i))};
-        Gfn const gfn = TRY(domain::add_extent(target, pfn, request.extent_order, address_bits));
+        Gfn const gfn =
+            TRY(domain::add_extent(target, pfn, request.extent_order, XENMEMF_get_address_bits(request.mem_flags)));
         return extents.write(i, gfn.raw());
     });
 }
@@ -90,13 +84,14 @@ Answer exchange(Call& call) {
     auto request = TRY(call.read<xen_memory_exchange_t>(1));
     auto const& in = request.in;
     auto const& out = request.out;
-    Domain& target = *TRY(subject(call, in.domid));
-    if (in.extent_order > domain::kLargestExtentOrder || out.extent_order > domain::kLargestExtentOrder ||
-        in.domid != out.domid || request.nr_exchanged > in.nr_extents ||
+    if (in.extent_order > domain::kLargestExtentOrder || out.extent_order > domain::kLargestExtentOrder)
+        return Err{Error::not_permitted};
+    if (in.domid != out.domid || request.nr_exchanged > in.nr_extents ||
         in.nr_extents >> (64 - domain::kLargestExtentOrder) != 0 ||
         out.nr_extents >> (64 - domain::kLargestExtentOrder) != 0 ||
         in.nr_extents << in.extent_order != out.nr_extents << out.extent_order)
         return Err{Error::invalid};
+    Domain& target = *TRY(subject(call, in.domid));
 
     // One chunk is the larger of the two extents: it is exchanged whole or not at all.
     unsigned const order = std::max(in.extent_order, out.extent_order);

@@ -14,9 +14,10 @@ inline constexpr unsigned kLargestExtentOrder = 9;
 
 mm::Quota& quota(Domain& domain);
 
-/// Takes @p gfn out of @p domain: it can be reached by no new entry from now on, and is freed with its last mapping.
-/// A pin of its is undone. Error::invalid if it is not the domain's.
-[[nodiscard]] base::Status give_up_frame(Domain& domain, base::Gfn gfn);
+/// Takes 2^@p order frames from @p first on out of @p domain: they can be reached by no new entry from now on, and each is
+/// freed with its last mapping. Pins of theirs are undone. Error::invalid at the first that is not the domain's: those
+/// before it are gone. Error::preempted: none is gone yet.
+[[nodiscard]] base::Status give_up_extent(Domain& domain, base::Gfn first, unsigned order);
 
 /// Adds 2^@p order zeroed frames as pseudo-physical frames @p pfn and on, below 2^@p address_bits bytes (0: anywhere).
 /// Answers the first frame's number: for a direct domain they are consecutive machine frames.
@@ -33,7 +34,8 @@ struct ExchangeChunk {
 };
 
 /// Exchanges whole or not at all: on an error nothing has changed, except Error::bad_address, by which the caller lost
-/// only the answer. @p caller's memory holds the arrays.
+/// only (part of) the answer. Error::invalid for a frame that is not the domain's, or that something still uses.
+/// @p caller's memory holds the arrays.
 [[nodiscard]] base::Status exchange_chunk(Vcpu& caller, Domain& domain, ExchangeChunk const& chunk);
 
 } // namespace domain
