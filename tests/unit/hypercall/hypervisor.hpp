@@ -68,7 +68,7 @@ class Hypervisor {
 
     [[nodiscard]] domain::Vcpu& vcpu() { return *dom0->vcpus[0]; }
 
-    /// The guest executes SYSCALL in kernel mode, again and again while the call is continued.
+    /// The guest executes SYSCALL in kernel mode, again and again while the call is continued (or until it has enough).
     template <typename... Args> std::int64_t call(std::uint64_t number, Args... args) {
         std::uint64_t const words[6] = {static_cast<std::uint64_t>(args)...};
         frame.rax = number;
@@ -78,14 +78,17 @@ class Hypervisor {
         frame.r10 = words[3];
         frame.r8 = words[4];
         frame.r9 = words[5];
-        frame.vector = arch::kSyscallVector;
         frame.rcx = frame.rip + 2;
         frame.r11 = 0x202;
         auto const after = frame.rcx;
-        do {
+        for (continued = 0;; ++continued) {
             frame.vector = arch::kSyscallVector;
             run::handle_exit(*system, frame);
-        } while (frame.rip == after - 2 && (frame.rcx = after, true));
+            if (frame.rip != after - 2 || continued == most_continuations)
+                break;
+            frame.rcx = after;
+        }
+        frame.rip = after - 2;
         return static_cast<std::int64_t>(frame.rax);
     }
 
@@ -101,6 +104,8 @@ class Hypervisor {
     std::unique_ptr<domain::System> system;
     domain::Domain* dom0 = nullptr;
     arch::Registers frame{};
+    unsigned continued = 0; ///< how often the last call was
+    unsigned most_continuations = ~0U;
 
   private:
     std::vector<mm::FrameInfo> infos_;

@@ -1,0 +1,148 @@
+/// Page tables by hypercall: what the guests' tests cannot see of them (docs/abi.md §3.3, docs/shadow-paging.md).
+#include "unit/hypercall/kernel.hpp"
+
+namespace {
+
+using namespace test;
+
+class PageTables : public Kernel {
+  protected:
+    shadow_pt::UseWord word(std::uint64_t frame) { return info(frame).state.word(); }
+    bool free_for_any_use(std::uint64_t frame) { return word(frame) == shadow_pt::UseWord{shadow_pt::Use::none, 0}; }
+
+    /// An L3 in blank(0) over L2s in blank(1) and on, none of them a table yet.
+    std::uint64_t tree(std::uint64_t children) {
+        for (std::uint64_t i = 0; i < children; ++i)
+            EXPECT_EQ(update(blank(0), i, blank(1 + i) << 12 | kWritable), 0);
+        return blank(0);
+    }
+    /// Shadows whose tables have left them, and that still hold what they held.
+    std::size_t remains() {
+        std::size_t count = 0;
+        for (std::uint64_t frame = 0; frame < hypervisor.machine.frames(); ++frame)
+            count += word(frame).use() == shadow_pt::Use::shadow && !info(frame).state.link().valid() ? 1 : 0;
+        return count;
+    }
+    domain::ShadowPool& pool() { return hypervisor.dom0->host.pool(); }
+    /// The pool has no pages left, nor has the machine.
+    void take_all_memory() {
+        while (pool().size().in_use != pool().size().pages)
+            ASSERT_TRUE(pool().take().ok());
+        auto& allocator = hypervisor.system->allocator;
+        for (unsigned order = mm::kMaxOrder + 1; order-- > 0;)
+            while (allocator.allocate({.order = order, .contents = mm::Contents::any}).ok())
+                ;
+    }
+    void give_one_page_back() {
+        auto const page = base::Mfn{frame_taken_};
+        pool().give(page, hypervisor.system->flush_clock.clock().now());
+        hypervisor.system->flush_clock.flush_here();
+    }
+    void take_one_page() { frame_taken_ = pool().take().value().raw(); }
+
+    std::uint64_t frame_taken_ = 0;
+    std::vector<base::Mfn> spare_;
+};
+
+TEST_F(PageTables, APinThatIsPreemptedGoesOnUntilAllBelowIsATable) {
+    auto const root = tree(6);
+    time_flies();
+    EXPECT_EQ(extended(MMUEXT_PIN_L3_TABLE, root), 0);
+    EXPECT_GE(hypervisor.continued, 5U);
+    for (std::uint64_t i = 1; i <= 6; ++i)
+        EXPECT_EQ(word(blank(i)).use(), shadow_pt::Use::l2);
+    EXPECT_EQ(extended(MMUEXT_UNPIN_TABLE, root), 0);
+    for (std::uint64_t i = 0; i <= 6; ++i)
+        EXPECT_TRUE(free_for_any_use(blank(i)));
+}
+
+TEST_F(PageTables, APinThatIsNeverContinuedHoldsNothingAnotherCannotFinishOrUndo) {
+    auto const root = tree(6);
+    time_flies();
+    hypervisor.most_continuations = 2;
+    extended(MMUEXT_PIN_L3_TABLE, root);
+    ASSERT_TRUE(word(root).partial());
+    hypervisor.most_continuations = ~0U;
+    EXPECT_EQ(extended(MMUEXT_PIN_L3_TABLE, root), 0);
+    EXPECT_EQ(extended(MMUEXT_UNPIN_TABLE, root), 0);
+    for (std::uint64_t i = 0; i <= 6; ++i)
+        EXPECT_TRUE(free_for_any_use(blank(i)));
+}
+
+TEST_F(PageTables, APinThatIsRefusedInTheMiddleLeavesNoTableBehind) {
+    auto const root = tree(5);
+    ASSERT_EQ(update(blank(4), 3, frame_at(kPage) << 12 | kWritable), 0); // an L1 cannot be where a page is mapped
+    for (bool const preempted : {false, true}) {
+        if (preempted)
+            time_flies();
+        EXPECT_EQ(extended(MMUEXT_PIN_L3_TABLE, root), kEinval);
+        for (std::uint64_t i = 0; i <= 5; ++i)
+            EXPECT_TRUE(free_for_any_use(blank(i))) << i;
+    }
+}
+
+TEST_F(PageTables, ARootForWhichThereIsNoShadowIsRefusedAndNothingHasBecomeATable) {
+    auto const root = blank(7);
+    auto const slot = base::table_index(base::Vaddr{Hypervisor::kVirtBase}, 4);
+    auto const old = hypervisor.vcpu().kernel_root.tables;
+    auto const entry = arch::frame_as<std::uint64_t>(old.table)[slot];
+    ASSERT_EQ(update(root, slot, entry), 0);
+    take_all_memory();
+    EXPECT_EQ(extended(MMUEXT_NEW_BASEPTR, root), kEnomem);
+    EXPECT_TRUE(free_for_any_use(root));
+    EXPECT_EQ(hypervisor.vcpu().kernel_root.tables.table, old.table) << "the guest runs on";
+}
+
+TEST_F(PageTables, ATableThatFoundNoShadowGetsOneAsSoonAsThereIsMemory) {
+    auto const root = blank(7);
+    auto const slot = base::table_index(base::Vaddr{Hypervisor::kVirtBase}, 4);
+    ASSERT_EQ(update(root, slot, arch::frame_as<std::uint64_t>(hypervisor.vcpu().kernel_root.tables.table)[slot]), 0);
+    take_one_page();
+    take_all_memory();
+    ASSERT_EQ(extended(MMUEXT_PIN_L4_TABLE, root), 0) << "a table without a shadow is one all the same";
+    EXPECT_EQ(extended(MMUEXT_NEW_BASEPTR, root), kEnomem);
+    give_one_page_back();
+    EXPECT_EQ(extended(MMUEXT_NEW_BASEPTR, root), 0);
+    EXPECT_EQ(hypervisor.vcpu().kernel_root.tables.table.raw(), root);
+}
+
+TEST_F(PageTables, ARootBelowWhichSomebodyBuildsIsTakenInTheEndAndLeavesNoRemains) {
+    // A root that found no shadow, over an L3 whose pin was begun and never ended.
+    auto const root = blank(7);
+    auto const slot = base::table_index(base::Vaddr{Hypervisor::kVirtBase}, 4);
+    auto const entry = arch::frame_as<std::uint64_t>(hypervisor.vcpu().kernel_root.tables.table)[slot];
+    ASSERT_EQ(update(root, slot, entry), 0);
+    auto const below = tree(6);
+    take_one_page();
+    for (unsigned kept = 0; kept < 12; ++kept)
+        spare_.push_back(pool().take().value());
+    take_all_memory();
+    ASSERT_EQ(extended(MMUEXT_PIN_L4_TABLE, root), 0);
+    for (auto const page : spare_)
+        pool().give(page, hypervisor.system->flush_clock.clock().now());
+    give_one_page_back();
+    time_flies();
+    hypervisor.most_continuations = 1;
+    extended(MMUEXT_PIN_L3_TABLE, below);
+    ASSERT_TRUE(word(below).partial());
+    hypervisor.most_continuations = ~0U;
+    arch::frame_as<std::uint64_t>(base::Mfn{root})[0] = below << 12 | kWritable; // a device writes it there
+    EXPECT_EQ(extended(MMUEXT_NEW_BASEPTR, root), 0);
+    EXPECT_GT(hypervisor.continued, 0U);
+    EXPECT_EQ(remains(), 0U);
+}
+
+TEST_F(PageTables, AnotherDomainsFramesAreMappedByTheirOwnNumbersOrNotAtAll) {
+    auto const map = [&](std::uint64_t address, std::uint64_t entry, std::uint64_t whose) {
+        return call(__HYPERVISOR_update_va_mapping_otherdomain, address, entry, UVMF_INVLPG, whose);
+    };
+    EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, DOMID_SELF), 0);
+    EXPECT_EQ(map(kPage, 0xfee0'1000 | kWritable, DOMID_IO), 0) << "a device's page";
+    EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, DOMID_IO), kEperm) << "RAM is no device's";
+    EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, DOMID_XEN), kEperm);
+    EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, 5), kEsrch);
+    EXPECT_EQ(map(kHole, blank(0) << 12 | kWritable, DOMID_SELF), kEinval);
+    EXPECT_EQ(map(kNowhere, blank(0) << 12 | kWritable, DOMID_SELF), kEinval);
+}
+
+} // namespace
