@@ -89,9 +89,15 @@ void Scheduler::enqueue(RunQueue& queue, Entity& entity, std::uint64_t now, bool
 
 /// @p entity waits in @p queue: who should do something about it?
 Kick Scheduler::kick_for(Entity const& entity, RunQueue const& queue, std::uint64_t now) {
+    // Whoever is idle elsewhere finds nothing in its own queue, and takes it from here.
+    if (!entity.soft_affinity_.test(entity.home().raw())) {
+        Affinity preferred = entity.affinity_;
+        preferred &= entity.soft_affinity_;
+        if (auto const idle = idle_.take_any(preferred))
+            return {*idle};
+    }
     if (idle_.take(entity.home()))
         return {entity.home()};
-    // Whoever is idle elsewhere finds nothing in its own queue, and takes it from here.
     if (auto const idle = idle_.take_any(entity.affinity_))
         return {*idle};
     if (queue.current != nullptr && preempts(entity.virtual_time_, queue.current->virtual_time_at(now)))
@@ -130,6 +136,16 @@ base::Result<Kick> Scheduler::set_affinity(Entity& entity, Affinity const& affin
     case Place::off: break; // it is seen to when it settles
     }
     return Kick{};
+}
+
+void Scheduler::set_soft_affinity(Entity& entity, Affinity const& affinity) {
+    HomeLock const held{*this, entity};
+    entity.soft_affinity_ = affinity;
+}
+
+Affinities Scheduler::affinities(Entity const& entity) {
+    HomeLock const held{*this, entity};
+    return {.hard = entity.affinity_, .soft = entity.soft_affinity_};
 }
 
 // --- stopping and going on -------------------------------------------------------------------------------------------

@@ -1,35 +1,240 @@
-// domctl: what the tools ask about a domain.
+// domctl, sysctl, platform_op: what the tools ask of domains and of the machine.
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
 
 #include "abi/toolstack.hpp"
-#include "hypervisor.hpp"
+#include "kernel.hpp"
+#include "second_domain.hpp"
 
 namespace {
 
-constexpr std::int64_t kNoSuchDomain = -3, kInvalid = -22;
+constexpr std::int64_t kEacces = -13;
 
-class Toolstack : public testing::Test {
+class Toolstack : public test::Kernel {
   protected:
-    std::int64_t ask_about_vcpu(std::uint32_t vcpu, domid_t domain = 0) {
-        xen_domctl_t op{};
-        op.cmd = XEN_DOMCTL_getvcpuinfo;
+    static constexpr std::uint64_t kRoom = kScratch + 0x400; ///< for what an operation points to
+
+    std::int64_t domctl(std::uint32_t command, xen_domctl_t& op, domid_t domain = 0) {
+        op.cmd = command;
         op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
         op.domain = domain;
-        op.u.getvcpuinfo.vcpu = vcpu;
-        return hypervisor.call(__HYPERVISOR_domctl, hypervisor.put(test::Hypervisor::kScratch, op));
+        auto const answer = call(__HYPERVISOR_domctl, put(op));
+        op = get<xen_domctl_t>();
+        return answer;
+    }
+    std::int64_t sysctl(std::uint32_t command, xen_sysctl_t& op) {
+        op.cmd = command;
+        op.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
+        auto const answer = call(__HYPERVISOR_sysctl, put(op));
+        op = get<xen_sysctl_t>();
+        return answer;
+    }
+    std::int64_t platform(std::uint32_t command, xen_platform_op_t& op) {
+        op.cmd = command;
+        op.interface_version = XENPF_INTERFACE_VERSION;
+        auto const answer = call(__HYPERVISOR_platform_op, put(op));
+        op = get<xen_platform_op_t>();
+        return answer;
     }
 
-    test::Hypervisor hypervisor{};
+    template <typename Handle> static void point(Handle& handle, std::uint64_t address) {
+        handle.p = reinterpret_cast<decltype(handle.p)>(address);
+    }
+
+    std::int64_t ask_about_vcpu(std::uint32_t vcpu, domid_t domain = 0) {
+        xen_domctl_t op{};
+        op.u.getvcpuinfo.vcpu = vcpu;
+        return domctl(XEN_DOMCTL_getvcpuinfo, op, domain);
+    }
+
+    /// Of vCPU 1, which is down and stays where it is. The maps are of @p bits, the hard one at kRoom, the soft one 8 bytes further.
+    std::int64_t affinity(std::uint32_t command, std::uint32_t flags, std::uint32_t bits = 16, std::uint32_t vcpu = 1) {
+        xen_domctl_t op{};
+        auto& request = op.u.vcpuaffinity;
+        request.vcpu = vcpu;
+        request.flags = flags;
+        request.cpumap_hard.nr_bits = request.cpumap_soft.nr_bits = bits;
+        point(request.cpumap_hard.bitmap, kRoom);
+        point(request.cpumap_soft.bitmap, kRoom + 8);
+        return domctl(command, op);
+    }
+    void set_maps(std::uint32_t hard, std::uint32_t soft) {
+        put(hard, 0x400);
+        put(soft, 0x408);
+    }
+    std::uint32_t hard_map() { return get<std::uint32_t>(0x400); }
+    std::uint32_t soft_map() { return get<std::uint32_t>(0x408); }
 };
+
+constexpr std::uint32_t kHard = XEN_VCPUAFFINITY_HARD, kSoft = XEN_VCPUAFFINITY_SOFT;
+
+TEST_F(Toolstack, IsAnsweredInItsOwnVersionOnly) {
+    auto const at = put(xen_domctl_t{});
+    for (auto const number : {__HYPERVISOR_domctl, __HYPERVISOR_sysctl, __HYPERVISOR_platform_op}) {
+        EXPECT_EQ(call(number, at), kEacces) << number;
+        EXPECT_EQ(call(number, test::kNowhere), test::kEfault) << number;
+        EXPECT_EQ(call(number, test::kHole), test::kEfault) << number;
+    }
+    xen_domctl_t about_domain{};
+    xen_sysctl_t about_machine{};
+    xen_platform_op_t to_machine{};
+    EXPECT_EQ(domctl(9999, about_domain), test::kEnosys);
+    EXPECT_EQ(sysctl(9999, about_machine), test::kEnosys);
+    EXPECT_EQ(platform(9999, to_machine), test::kEnosys);
+}
+
+TEST_F(Toolstack, IsForThePrivilegedOnly) {
+    test::SecondDomain other{hypervisor};
+    xen_domctl_t op{};
+    op.cmd = XEN_DOMCTL_getdomaininfo;
+    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    for (auto const number : {__HYPERVISOR_domctl, __HYPERVISOR_sysctl, __HYPERVISOR_platform_op})
+        EXPECT_EQ(other.call(number, other.put(op)), test::kEperm) << number;
+}
 
 TEST_F(Toolstack, TellsOfEachVcpuAndRefusesOneThatADomainCannotHave) {
     EXPECT_EQ(ask_about_vcpu(0), 0);
     EXPECT_EQ(ask_about_vcpu(1), 0); // it is there, though down
-    EXPECT_EQ(ask_about_vcpu(2), kInvalid);
-    EXPECT_EQ(ask_about_vcpu(0, 7), kNoSuchDomain);
+    EXPECT_EQ(ask_about_vcpu(2), test::kEinval);
+    EXPECT_EQ(ask_about_vcpu(0, 7), test::kEsrch);
+}
+
+TEST_F(Toolstack, AVcpuMayRunAnywhereUntilItIsTold) {
+    set_maps(0, 0);
+    EXPECT_EQ(affinity(XEN_DOMCTL_getvcpuaffinity, kHard | kSoft), 0);
+    EXPECT_EQ(hard_map(), 0xffffu);
+    EXPECT_EQ(soft_map(), 0xffffu);
+}
+
+TEST_F(Toolstack, AnAffinityIsToldAsItWasSetAndAnsweredAsItTakesEffect) {
+    set_maps(0xf0f2, 0xf0f1);
+    EXPECT_EQ(affinity(XEN_DOMCTL_setvcpuaffinity, kHard | kSoft), 0);
+    EXPECT_EQ(hard_map(), 0x2u); // of two CPUs
+    EXPECT_EQ(soft_map(), 0x0u);
+    set_maps(0, 0);
+    EXPECT_EQ(affinity(XEN_DOMCTL_getvcpuaffinity, kHard), 0);
+    EXPECT_EQ(hard_map(), 0xf0f2u);
+    EXPECT_EQ(soft_map(), 0u); // not asked
+    EXPECT_EQ(affinity(XEN_DOMCTL_getvcpuaffinity, kSoft), 0);
+    EXPECT_EQ(soft_map(), 0xf0f1u);
+}
+
+TEST_F(Toolstack, AnAffinityToNoCpuThatIsThereIsRefusedAndChangesNothing) {
+    set_maps(0x4, 0);
+    EXPECT_EQ(affinity(XEN_DOMCTL_setvcpuaffinity, kHard), test::kEinval);
+    EXPECT_EQ(affinity(XEN_DOMCTL_getvcpuaffinity, kHard), 0);
+    EXPECT_EQ(hard_map(), 0xffffu);
+    EXPECT_EQ(affinity(XEN_DOMCTL_setvcpuaffinity, 0), test::kEinval);
+    EXPECT_EQ(affinity(XEN_DOMCTL_getvcpuaffinity, kHard, 16, 2), test::kEinval); // no such vCPU
+}
+
+TEST_F(Toolstack, ABitmapIsWrittenAsFarAsItsBitsGo) {
+    set_maps(0xffff'0000, 0);
+    EXPECT_EQ(affinity(XEN_DOMCTL_getvcpuaffinity, kHard, 3), 0);
+    EXPECT_EQ(hard_map(), 0xffff'0007u);
+    put(~std::uint64_t{0}, 0x400 + base::kMaxCpus / 8);
+    EXPECT_EQ(affinity(XEN_DOMCTL_getvcpuaffinity, kHard, base::kMaxCpus + 8), 0);
+    EXPECT_EQ(get<std::uint64_t>(0x400 + base::kMaxCpus / 8), ~std::uint64_t{0xff}); // no CPU can be there
+    EXPECT_EQ(affinity(XEN_DOMCTL_getvcpuaffinity, kHard, ~0U), test::kEinval);
+}
+
+TEST_F(Toolstack, ADomainIsKnownByTheHandleThatItWasGiven) {
+    xen_domctl_t op{};
+    op.u.setdomainhandle.handle[15] = 7;
+    EXPECT_EQ(domctl(XEN_DOMCTL_setdomainhandle, op), 0);
+    EXPECT_EQ(domctl(XEN_DOMCTL_getdomaininfo, op), 0);
+    EXPECT_EQ(op.u.getdomaininfo.handle[15], 7);
+    EXPECT_EQ(op.u.getdomaininfo.tot_pages, pages());
+    EXPECT_EQ(op.u.getdomaininfo.max_vcpu_id, 1u);
+    EXPECT_EQ(op.u.getdomaininfo.nr_online_vcpus, 1u);
+    EXPECT_EQ(domctl(XEN_DOMCTL_getdomaininfo, op, 1), test::kEsrch);
+}
+
+TEST_F(Toolstack, AListOfDomainsHoldsNoMoreThanThereIsRoomFor) {
+    xen_sysctl_t op{};
+    auto& request = op.u.getdomaininfolist;
+    point(request.buffer, kRoom);
+    EXPECT_EQ(sysctl(XEN_SYSCTL_getdomaininfolist, op), 0);
+    EXPECT_EQ(request.num_domains, 0u);
+    request.max_domains = ~0U;
+    EXPECT_EQ(sysctl(XEN_SYSCTL_getdomaininfolist, op), 0);
+    EXPECT_EQ(request.num_domains, 1u);
+    EXPECT_EQ(get<xen_domctl_getdomaininfo_t>(0x400).tot_pages, pages());
+    point(request.buffer, test::kHole);
+    EXPECT_EQ(sysctl(XEN_SYSCTL_getdomaininfolist, op), test::kEfault);
+}
+
+TEST_F(Toolstack, TheMachineIsToldAsItIs) {
+    xen_sysctl_t op{};
+    EXPECT_EQ(sysctl(XEN_SYSCTL_physinfo, op), 0);
+    EXPECT_EQ(op.u.physinfo.nr_cpus, 2u);
+    EXPECT_EQ(op.u.physinfo.free_pages, hypervisor.system->allocator.statistics().free);
+    EXPECT_EQ(sysctl(XEN_SYSCTL_cputopoinfo, op = {}), 0);
+    EXPECT_EQ(op.u.cputopoinfo.num_cpus, 2u); // with no room: how many there are
+    EXPECT_EQ(sysctl(XEN_SYSCTL_numainfo, op = {}), 0);
+    EXPECT_EQ(op.u.numainfo.num_nodes, 1u);
+    EXPECT_EQ(sysctl(XEN_SYSCTL_sched_id, op = {}), 0);
+    EXPECT_EQ(op.u.sched_id.sched_id, static_cast<std::uint32_t>(XEN_SCHEDULER_CREDIT2));
+}
+
+TEST_F(Toolstack, OneCpuPoolHasEveryCpu) {
+    xen_sysctl_t op{};
+    auto& request = op.u.cpupool_op;
+    request.op = XEN_SYSCTL_CPUPOOL_OP_INFO;
+    request.cpumap.nr_bits = 8;
+    point(request.cpumap.bitmap, kRoom);
+    put(~0U, 0x400);
+    EXPECT_EQ(sysctl(XEN_SYSCTL_cpupool_op, op), 0);
+    EXPECT_EQ(hard_map(), 0xffff'ff03u);
+    EXPECT_EQ(request.n_dom, 1u);
+    request.cpupool_id = 1;
+    EXPECT_EQ(sysctl(XEN_SYSCTL_cpupool_op, op), test::kEnoent);
+    request.op = XEN_SYSCTL_CPUPOOL_OP_FREEINFO;
+    EXPECT_EQ(sysctl(XEN_SYSCTL_cpupool_op, op), 0);
+    EXPECT_EQ(hard_map(), 0xffff'ff00u);
+    request.op = XEN_SYSCTL_CPUPOOL_OP_DESTROY;
+    EXPECT_LT(sysctl(XEN_SYSCTL_cpupool_op, op), 0);
+}
+
+TEST_F(Toolstack, TheWallClockTellsWhenTheMachineBegan) {
+    auto const at = [](std::uint64_t seconds) {
+        xen_platform_op_t op{};
+        op.u.settime64 = {.secs = seconds, .nsecs = 0, .mbz = 0, .system_time = 5'000'000'000};
+        return op;
+    };
+    auto const& shared = *arch::frame_as<shared_info_t>(hypervisor.dom0->shared_frame);
+    auto op = at(2'000'000'000);
+    EXPECT_EQ(platform(XENPF_settime64, op), 0);
+    EXPECT_EQ(shared.wc_sec, 1'999'999'995u);
+    op = at(1'000'000'000);
+    op.u.settime64.mbz = 1;
+    EXPECT_EQ(platform(XENPF_settime64, op), test::kEinval);
+    EXPECT_EQ(shared.wc_sec, 1'999'999'995u);
+}
+
+TEST_F(Toolstack, AProcessorThatIsNotThereIsInvalid) {
+    xen_platform_op_t op{};
+    op.u.pcpu_info.xen_cpuid = 1;
+    EXPECT_EQ(platform(XENPF_get_cpuinfo, op), 0);
+    EXPECT_EQ(op.u.pcpu_info.flags, static_cast<std::uint32_t>(XEN_PCPU_FLAGS_ONLINE));
+    EXPECT_EQ(op.u.pcpu_info.max_present, 1u);
+    for (auto const cpu : {2U, ~0U}) {
+        op.u.pcpu_info.xen_cpuid = cpu;
+        EXPECT_EQ(platform(XENPF_get_cpuinfo, op), 0);
+        EXPECT_EQ(op.u.pcpu_info.flags, static_cast<std::uint32_t>(XEN_PCPU_FLAGS_INVALID));
+    }
+}
+
+TEST_F(Toolstack, OnlySwitchingOffIsASleepThatWeKnow) {
+    xen_platform_op_t op{};
+    op.u.enter_acpi_sleep.sleep_state = 3;
+    EXPECT_EQ(platform(XENPF_enter_acpi_sleep, op), -95); // -EOPNOTSUPP
+    op.u.enter_acpi_sleep.sleep_state = 5;
+    op.u.enter_acpi_sleep.flags = 1;
+    EXPECT_EQ(platform(XENPF_enter_acpi_sleep, op), -95);
 }
 
 } // namespace

@@ -298,6 +298,33 @@ TEST_F(Scheduling, AffinityOfWhoSleepsCountsWhenItWakes) {
     EXPECT_EQ(schedule(kCpu1), &a);
 }
 
+TEST_F(Scheduling, WhoWakesIsLeftToAnIdleCpuThatItPrefers) {
+    start(a);
+    ASSERT_EQ(schedule(), &a);
+    scheduler.block(a);
+    ASSERT_EQ(schedule(kCpu0), nullptr);
+    ASSERT_EQ(schedule(kCpu1), nullptr);
+    scheduler.set_soft_affinity(a, only({1}));
+    EXPECT_EQ(scheduler.wake(a, now).cpu, kCpu1); // though CPU 0 is idle, too
+    EXPECT_EQ(schedule(kCpu1), &a);
+}
+
+TEST_F(Scheduling, APreferenceThatCannotBeMetHindersNobody) {
+    start(a);
+    ASSERT_EQ(schedule(), &a);
+    scheduler.block(a);
+    ASSERT_EQ(schedule(kCpu0), nullptr);
+    for (auto const& wish : {sched::Affinity{}, only({1}), only({255})}) { // CPU 1 is not idle
+        scheduler.set_soft_affinity(a, wish);
+        EXPECT_EQ(scheduler.wake(a, now).cpu, kCpu0);
+        ASSERT_EQ(schedule(kCpu0), &a);
+        scheduler.block(a);
+        ASSERT_EQ(schedule(kCpu0), nullptr);
+    }
+    EXPECT_EQ(scheduler.affinities(a).soft, only({255}));
+    EXPECT_EQ(scheduler.affinities(a).hard, sched::anywhere());
+}
+
 TEST_F(Scheduling, NonsenseIsRefused) {
     start(a);
     EXPECT_EQ(scheduler.set_affinity(a, {}, now).error(), base::Error::invalid);

@@ -8,6 +8,7 @@
 #include "console/global.hpp"
 #include "domain/console.hpp"
 #include "domain/heap.hpp"
+#include "hypercall/cpu_map.hpp"
 #include "hypercall/domain_info.hpp"
 #include "hypercall/handlers.hpp"
 
@@ -136,17 +137,6 @@ Answer available(Call& call, xen_sysctl_t& op) {
     return answer(call, op);
 }
 
-/// The CPUs that are online, as a bitmap of as many bits as the caller has room for.
-base::Status write_cpus(Call& call, xenctl_bitmap const& map, bool members) {
-    GuestArray<std::uint8_t> const bytes{call.vcpu, address_of(map.bitmap)};
-    auto const count = members ? arch::online_cpus() : 0;
-    for (std::uint32_t byte = 0; byte < std::min<std::uint32_t>((map.nr_bits + 7) / 8, base::kMaxCpus / 8); ++byte) {
-        std::uint32_t const left = count > 8 * byte ? count - 8 * byte : 0;
-        TRY(bytes.write(byte, static_cast<std::uint8_t>(left >= 8 ? 0xff : (1U << left) - 1)));
-    }
-    return {};
-}
-
 Answer cpupool(Call& call, xen_sysctl_t& op) {
     auto& request = op.u.cpupool_op;
     switch (request.op) {
@@ -159,10 +149,10 @@ Answer cpupool(Call& call, xen_sysctl_t& op) {
         request.cpupool_id = kPool;
         request.sched_id = kScheduler;
         request.n_dom = domains;
-        TRY(write_cpus(call, request.cpumap, true));
+        TRY(write_cpus(call, request.cpumap, online_cpus()));
         return answer(call, op);
     }
-    case XEN_SYSCTL_CPUPOOL_OP_FREEINFO: TRY(write_cpus(call, request.cpumap, false)); return answer(call, op);
+    case XEN_SYSCTL_CPUPOOL_OP_FREEINFO: TRY(write_cpus(call, request.cpumap, {})); return answer(call, op);
     default: return Err{Error::not_supported};
     }
 }

@@ -1,5 +1,6 @@
 // vcpu_op: bringing up vCPUs, the areas they share with the hypervisor, their timers (docs/abi.md §3.9, §7).
 
+#include "abi/errno.hpp"
 #include "abi/xen.hpp"
 #include "domain/areas.hpp"
 #include "domain/heap.hpp"
@@ -79,6 +80,9 @@ Answer send_nmi(Vcpu& target) {
 
 Answer vcpu_op(Call& call) {
     Vcpu* const found = call.domain().vcpu(base::VcpuId{call.u32(1)});
+    // Linux asks for every id that it could have whether it is up: to be told -ENOENT is an answer, not a refusal.
+    if (found == nullptr && call.u32(0) == VCPUOP_is_up)
+        return abi::to_errno(Error::not_found);
     if (found == nullptr)
         return Err{Error::not_found};
     Vcpu& target = *found;

@@ -23,6 +23,12 @@ constexpr Affinity anywhere() {
     return all;
 }
 
+/// The CPUs where an entity may run, and those where it had better run if they are idle.
+struct Affinities {
+    Affinity hard;
+    Affinity soft;
+};
+
 /// Where an entity is.
 ///
 ///     off ---wake, resume---> waiting ---schedule---> running ---schedule---> leaving
@@ -75,7 +81,8 @@ class Entity : public base::HeapNode<WaitingTag> {
     std::atomic<bool> blocked_{false}; ///< but set by the CPU that runs it, without a lock (Scheduler::block)
     std::uint32_t pauses_ = 1;
     std::atomic<std::uint32_t> weight_{kDefaultWeight};
-    Affinity affinity_ = anywhere();
+    Affinity affinity_ = anywhere();      ///< where it may run
+    Affinity soft_affinity_ = anywhere(); ///< where it had better run
     timing::Runstate runstate_;
 
     VirtualTime virtual_time_;

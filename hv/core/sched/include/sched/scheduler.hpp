@@ -71,6 +71,9 @@ class Scheduler {
     /// Error::invalid if no CPU that takes part is in @p affinity. One that is between CPUs at this moment may run for
     /// one more slice where it should not.
     [[nodiscard]] base::Result<Kick> set_affinity(Entity& entity, Affinity const& affinity, std::uint64_t now);
+    /// A wish for the next time that @p entity wakes: any set, also one where it may not run.
+    void set_soft_affinity(Entity& entity, Affinity const& affinity);
+    [[nodiscard]] Affinities affinities(Entity const& entity);
 
     /// Stops @p entity until as many resume() have come; wait for entity.off() to know that no CPU runs it.
     Kick pause(Entity& entity, std::uint64_t now);
