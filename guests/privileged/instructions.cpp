@@ -36,6 +36,16 @@ TEST("the kernel may use ports once it has asked to") {
     CHECK_EQ(set_iopl(4), kEINVAL);
 }
 
+TEST("a kernel with architectural_iopl need not ask") {
+    CHECK_EQ(set_iopl(0), 0);
+    CHECK_EQ(vm_assist(VMASST_CMD_enable, VMASST_TYPE_architectural_iopl), 0);
+    CHECK(allowed([] { in<std::uint8_t>(kSpeaker); }));
+    CHECK_EQ(vm_assist(VMASST_CMD_disable, VMASST_TYPE_architectural_iopl), 0);
+    CHECK_EQ(set_iopl(0), 0); // the frames of traps have taken it along
+    CHECK(refused([] { in<std::uint8_t>(kSpeaker); }));
+    CHECK_EQ(set_iopl(1), 0);
+}
+
 TEST("IN and OUT of every width, by DX and by an immediate port, leave the rest of RAX as the processor would") {
     std::uint64_t const rax = 0x1122'3344'5566'7788;
     CHECK_EQ(in_from_speaker(rax) >> 8, 0x11'2233'4455'6677);
@@ -235,6 +245,8 @@ TEST("XSETBV takes the state components that there are, and refuses what makes n
 
 TEST("vm_assist knows its types") {
     CHECK_EQ(vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0);
+    CHECK_EQ(vm_assist(VMASST_CMD_enable, VMASST_TYPE_4gb_segments_notify), 0);
+    CHECK_EQ(vm_assist(VMASST_CMD_enable, VMASST_TYPE_pae_extended_cr3), 0);
     CHECK_EQ(vm_assist(VMASST_CMD_enable, 99), kEINVAL);
     CHECK_EQ(vm_assist(99, VMASST_TYPE_writable_pagetables), kENOSYS);
 }

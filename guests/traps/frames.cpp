@@ -96,6 +96,20 @@ TEST("the kernel's privilege over ports is not in the frame") {
     CHECK((trap_of([] { ud2(); }).rflags & kIoPrivilege) == 0);
 }
 
+TEST("with architectural_iopl it is, and the iret hypercall takes it from there") {
+    physdev_set_iopl_t request{.iopl = 1};
+    CHECK_EQ(physdev(PHYSDEVOP_set_iopl, &request), 0);
+    CHECK_EQ(vm_assist(VMASST_CMD_enable, VMASST_TYPE_architectural_iopl), 0);
+    CHECK_EQ(trap_of([] { ud2(); }).rflags & kIoPrivilege, 0x1000);
+    Trap start = kernel_at(+[] { ud2(); });
+    start.rsp -= 8; // as a call would leave it
+    start.rflags = kIoPrivilege;
+    CHECK_EQ(trap_from(start).rflags & kIoPrivilege, kIoPrivilege);
+    CHECK_EQ(vm_assist(VMASST_CMD_disable, VMASST_TYPE_architectural_iopl), 0);
+    CHECK_EQ(trap_of([] { ud2(); }).rflags & kIoPrivilege, 0);
+    CHECK_EQ(physdev(PHYSDEVOP_set_iopl, &request), 0);
+}
+
 TEST("an exception masks events only if its entry in the trap table says so") {
     EventsIn const in;
     CHECK(!trap_of([] { ud2(); }).events_masked);

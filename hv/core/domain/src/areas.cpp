@@ -59,8 +59,7 @@ vcpu_runstate_info_t runstate_of(Vcpu& vcpu) { return vcpu.entity.runstate().up_
 void write_runstate_area(Vcpu& vcpu) {
     if (vcpu.runstate_area.raw() == 0)
         return;
-    bool const update_flag =
-        (vcpu.domain.vm_assist.load(std::memory_order_relaxed) >> VMASST_TYPE_runstate_update_flag & 1) != 0;
+    bool const update_flag = vcpu.domain.assisted(VMASST_TYPE_runstate_update_flag);
     auto const write = [&](std::size_t offset, std::span<std::byte const> bytes) {
         return copy_to_guest(vcpu, Mode::kernel, vcpu.runstate_area + offset, bytes).ok();
     };

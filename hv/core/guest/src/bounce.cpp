@@ -5,6 +5,7 @@
 #include <span>
 
 #include "abi/xen.hpp"
+#include "domain/domain.hpp"
 #include "domain/guest_memory.hpp"
 #include "domain/shared_words.hpp"
 #include "guest/flags.hpp"
@@ -38,6 +39,8 @@ void push_interrupted(Frame& frame, domain::Vcpu const& vcpu, arch::Registers co
     std::uint64_t rflags = registers.rflags & ~(kFlagInterrupt | kFlagIopl);
     if (saved_mask == 0)
         rflags |= kFlagInterrupt;
+    if (vcpu.domain.assisted(VMASST_TYPE_architectural_iopl))
+        rflags |= std::uint64_t{vcpu.iopl} << kIoplShift;
     frame.push(registers.ss);
     frame.push(registers.rsp);
     frame.push(rflags);

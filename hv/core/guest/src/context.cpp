@@ -77,7 +77,7 @@ void set_plain_state(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
                            .fs_base = context.fs_base,
                            .gs_base = in_kernel ? context.gs_base_kernel : context.gs_base_user,
                            .inactive_gs_base = in_kernel ? context.gs_base_user : context.gs_base_kernel};
-    vcpu.iopl = (user.rflags >> 12) & 3;
+    vcpu.iopl = (user.rflags >> kIoplShift) & 3;
     vcpu.kernel_sp = context.kernel_sp;
     vcpu.kernel_ss = emulate::ring3_selector(static_cast<std::uint16_t>(context.kernel_ss));
     for (std::size_t vector = 0; vector < vcpu.traps.size(); ++vector) {

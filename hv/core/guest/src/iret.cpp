@@ -1,6 +1,7 @@
 #include "guest/iret.hpp"
 
 #include "abi/xen.hpp"
+#include "domain/domain.hpp"
 #include "domain/guest_memory.hpp"
 #include "domain/shared_words.hpp"
 #include "guest/flags.hpp"
@@ -18,6 +19,8 @@ base::Status iret(domain::Vcpu& vcpu, arch::Registers& registers) {
     registers.ss = (frame.ss & 0xffff) | 3;
     registers.rsp = frame.rsp;
     registers.rflags = guest_rflags(frame.rflags);
+    if (vcpu.domain.assisted(VMASST_TYPE_architectural_iopl))
+        vcpu.iopl = (frame.rflags >> kIoplShift) & 3;
     registers.rax = frame.rax;
     if ((frame.flags & VGCF_in_syscall) == 0) {
         registers.rcx = frame.rcx;

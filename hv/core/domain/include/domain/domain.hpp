@@ -22,7 +22,10 @@ namespace domain {
 
 /// The assists that a guest may switch (vm_assist, docs/abi.md §2.6): all are either always on here, or remembered.
 inline constexpr std::uint64_t kVmAssists = std::uint64_t{1} << VMASST_TYPE_4gb_segments |
+                                            std::uint64_t{1} << VMASST_TYPE_4gb_segments_notify |
                                             std::uint64_t{1} << VMASST_TYPE_writable_pagetables |
+                                            std::uint64_t{1} << VMASST_TYPE_pae_extended_cr3 |
+                                            std::uint64_t{1} << VMASST_TYPE_architectural_iopl |
                                             std::uint64_t{1} << VMASST_TYPE_runstate_update_flag;
 
 struct Domain : events::Owner {
@@ -31,6 +34,10 @@ struct Domain : events::Owner {
            base::Mfn shared_info_frame);
 
     [[nodiscard]] bool translated() const { return gfns.translated(); }
+    /// @p assist: VMASST_TYPE_*.
+    [[nodiscard]] bool assisted(unsigned assist) const {
+        return (vm_assist.load(std::memory_order_relaxed) >> assist & 1) != 0;
+    }
     /// The vCPU with this id; null if the domain has none such.
     [[nodiscard]] Vcpu* vcpu(base::VcpuId number) const {
         return number.raw() < vcpus.size() ? vcpus[number.raw()] : nullptr;

@@ -19,7 +19,7 @@ class VcpuEnvironment {
 
     // --- emulate::Environment ------------------------------------------------------------------------------------
     [[nodiscard]] bool in_kernel_mode() const { return vcpu_.in_kernel(); }
-    [[nodiscard]] unsigned iopl() const { return vcpu_.iopl; }
+    [[nodiscard]] unsigned iopl() const;
     [[nodiscard]] emulate::SegmentBases segment_bases() const { return {arch::fs_base(), arch::gs_base()}; }
     [[nodiscard]] std::optional<std::uint64_t> read_msr(std::uint32_t msr) {
         return emulate::guest_read_msr(*this, msr);
