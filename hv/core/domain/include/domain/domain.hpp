@@ -21,12 +21,10 @@
 namespace domain {
 
 /// The assists that a guest may switch (vm_assist, docs/abi.md §2.6): all are either always on here, or remembered.
-inline constexpr std::uint64_t kVmAssists = std::uint64_t{1} << VMASST_TYPE_4gb_segments |
-                                            std::uint64_t{1} << VMASST_TYPE_4gb_segments_notify |
-                                            std::uint64_t{1} << VMASST_TYPE_writable_pagetables |
-                                            std::uint64_t{1} << VMASST_TYPE_pae_extended_cr3 |
-                                            std::uint64_t{1} << VMASST_TYPE_architectural_iopl |
-                                            std::uint64_t{1} << VMASST_TYPE_runstate_update_flag;
+inline constexpr std::uint64_t kVmAssists =
+    std::uint64_t{1} << VMASST_TYPE_4gb_segments | std::uint64_t{1} << VMASST_TYPE_4gb_segments_notify |
+    std::uint64_t{1} << VMASST_TYPE_writable_pagetables | std::uint64_t{1} << VMASST_TYPE_pae_extended_cr3 |
+    std::uint64_t{1} << VMASST_TYPE_architectural_iopl | std::uint64_t{1} << VMASST_TYPE_runstate_update_flag;
 
 struct Domain : events::Owner {
     Domain(System& whole, base::DomId number, bool privileged_one, mm::Translation translation,
