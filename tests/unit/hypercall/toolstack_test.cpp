@@ -199,6 +199,52 @@ TEST_F(Toolstack, OneCpuPoolHasEveryCpu) {
     EXPECT_LT(sysctl(XEN_SYSCTL_cpupool_op, op), 0);
 }
 
+TEST_F(Toolstack, AWeightIsThatOfAllVcpus) {
+    xen_domctl_t op{};
+    auto& request = op.u.scheduler_op;
+    request.sched_id = XEN_SCHEDULER_CREDIT2;
+    request.cmd = XEN_DOMCTL_SCHEDOP_getinfo;
+    EXPECT_EQ(domctl(XEN_DOMCTL_scheduler_op, op), 0);
+    EXPECT_EQ(request.u.credit2.weight, 256);
+    EXPECT_EQ(request.u.credit2.cap, 0);
+    request.cmd = XEN_DOMCTL_SCHEDOP_putinfo;
+    request.u.credit2.weight = 512;
+    EXPECT_EQ(domctl(XEN_DOMCTL_scheduler_op, op), 0);
+    for (auto const* const vcpu : hypervisor.dom0->vcpus)
+        EXPECT_EQ(vcpu->entity.weight(), 512u);
+    request.u.credit2.weight = 0; // as it is
+    EXPECT_EQ(domctl(XEN_DOMCTL_scheduler_op, op), 0);
+    EXPECT_EQ(hypervisor.vcpu().entity.weight(), 512u);
+}
+
+TEST_F(Toolstack, WhatTheSchedulerCannotKeepIsRefused) {
+    xen_domctl_t op{};
+    auto& request = op.u.scheduler_op;
+    request.cmd = XEN_DOMCTL_SCHEDOP_putinfo;
+    request.sched_id = XEN_SCHEDULER_CREDIT2;
+    request.u.credit2 = {.weight = 512, .cap = 50};
+    EXPECT_EQ(domctl(XEN_DOMCTL_scheduler_op, op), -95); // -EOPNOTSUPP
+    EXPECT_EQ(hypervisor.vcpu().entity.weight(), 256u);
+    request.sched_id = XEN_SCHEDULER_RTDS;
+    EXPECT_EQ(domctl(XEN_DOMCTL_scheduler_op, op), test::kEinval);
+    request.sched_id = XEN_SCHEDULER_CREDIT2;
+    request.cmd = XEN_DOMCTL_SCHEDOP_getvcpuinfo; // weights are of domains
+    EXPECT_EQ(domctl(XEN_DOMCTL_scheduler_op, op), test::kEinval);
+
+    xen_sysctl_t whole{};
+    auto& parameters = whole.u.scheduler_op;
+    parameters.sched_id = XEN_SCHEDULER_CREDIT2;
+    parameters.cmd = XEN_SYSCTL_SCHEDOP_getinfo;
+    EXPECT_EQ(sysctl(XEN_SYSCTL_scheduler_op, whole), 0);
+    EXPECT_GT(parameters.u.sched_credit2.ratelimit_us, 0u);
+    parameters.cmd = XEN_SYSCTL_SCHEDOP_putinfo;
+    EXPECT_EQ(sysctl(XEN_SYSCTL_scheduler_op, whole), 0); // as it is
+    ++parameters.u.sched_credit2.ratelimit_us;
+    EXPECT_EQ(sysctl(XEN_SYSCTL_scheduler_op, whole), -95);
+    parameters.cpupool_id = 1;
+    EXPECT_EQ(sysctl(XEN_SYSCTL_scheduler_op, whole), test::kEsrch);
+}
+
 TEST_F(Toolstack, TheWallClockTellsWhenTheMachineBegan) {
     auto const at = [](std::uint64_t seconds) {
         xen_platform_op_t op{};

@@ -4,10 +4,9 @@
 #include <cstring>
 
 #include "abi/toolstack.hpp"
-#include "domain/running.hpp"
-#include "hypercall/cpu_map.hpp"
 #include "hypercall/domain_info.hpp"
 #include "hypercall/handlers.hpp"
+#include "hypercall/shares.hpp"
 
 namespace hypercall {
 namespace {
@@ -62,45 +61,9 @@ Answer get_address_size(Call& call, xen_domctl_t& op) {
     return 0;
 }
 
-// What was set is told as it was set, also of CPUs that are not there.
-Answer get_affinity(Call& call, domain::Vcpu& vcpu, xen_domctl_vcpuaffinity const& request) {
-    auto const affinities = vcpu.domain.system.scheduler.affinities(vcpu.entity);
-    if ((request.flags & XEN_VCPUAFFINITY_HARD) != 0)
-        TRY(write_cpus(call, request.cpumap_hard, affinities.hard));
-    if ((request.flags & XEN_VCPUAFFINITY_SOFT) != 0)
-        TRY(write_cpus(call, request.cpumap_soft, affinities.soft));
-    return 0;
-}
+Answer affinity(Call& call, xen_domctl_t const& op) { return vcpu_affinity(call, *TRY(named(call, op.domain)), op); }
 
-// Answers in the caller's maps what has come of it: the CPUs of them that are there.
-Answer set_affinity(Call& call, domain::Vcpu& vcpu, xen_domctl_vcpuaffinity const& request) {
-    auto& system = vcpu.domain.system;
-    auto effective = online_cpus();
-    if ((request.flags & XEN_VCPUAFFINITY_HARD) != 0) {
-        auto const hard = TRY(read_cpus(call, request.cpumap_hard));
-        domain::perform(system, TRY(system.scheduler.set_affinity(vcpu.entity, hard, system.now())));
-        effective &= hard;
-        TRY(write_cpus(call, request.cpumap_hard, effective));
-    }
-    if ((request.flags & XEN_VCPUAFFINITY_SOFT) != 0) {
-        auto const soft = TRY(read_cpus(call, request.cpumap_soft));
-        system.scheduler.set_soft_affinity(vcpu.entity, soft);
-        effective &= system.scheduler.affinities(vcpu.entity).hard;
-        effective &= soft;
-        TRY(write_cpus(call, request.cpumap_soft, effective));
-    }
-    return 0;
-}
-
-Answer affinity(Call& call, xen_domctl_t const& op) {
-    Domain& subject = *TRY(named(call, op.domain));
-    auto const& request = op.u.vcpuaffinity;
-    auto* const vcpu = subject.vcpu(base::VcpuId{request.vcpu});
-    if (vcpu == nullptr || (request.flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) == 0)
-        return Err{Error::invalid};
-    return op.cmd == XEN_DOMCTL_getvcpuaffinity ? get_affinity(call, *vcpu, request)
-                                                : set_affinity(call, *vcpu, request);
-}
+Answer share(Call& call, xen_domctl_t& op) { return domain_share(call, *TRY(named(call, op.domain)), op); }
 
 } // namespace
 
@@ -115,6 +78,7 @@ Answer domctl(Call& call) {
     case XEN_DOMCTL_getvcpuinfo: return get_vcpu_info(call, op);
     case XEN_DOMCTL_setvcpuaffinity:
     case XEN_DOMCTL_getvcpuaffinity: return affinity(call, op);
+    case XEN_DOMCTL_scheduler_op: return share(call, op);
     case XEN_DOMCTL_setdomainhandle: return set_handle(call, op);
     case XEN_DOMCTL_get_address_size: return get_address_size(call, op);
     default: return Err{Error::not_implemented};

@@ -11,6 +11,7 @@
 #include "hypercall/cpu_map.hpp"
 #include "hypercall/domain_info.hpp"
 #include "hypercall/handlers.hpp"
+#include "hypercall/shares.hpp"
 
 namespace hypercall {
 namespace {
@@ -20,10 +21,6 @@ using base::Error;
 using base::Vaddr;
 using domain::Domain;
 using domain::GuestArray;
-
-/// What tools call a scheduler like ours: fair by weight, over all CPUs.
-constexpr std::uint32_t kScheduler = XEN_SCHEDULER_CREDIT2;
-constexpr std::uint32_t kPool = 0; ///< the one CPU pool
 
 Answer answer(Call& call, xen_sysctl_t const& op) {
     TRY(call.write(0, op));
@@ -141,12 +138,12 @@ Answer cpupool(Call& call, xen_sysctl_t& op) {
     auto& request = op.u.cpupool_op;
     switch (request.op) {
     case XEN_SYSCTL_CPUPOOL_OP_INFO: {
-        if (request.cpupool_id > kPool)
+        if (request.cpupool_id > kCpuPool)
             return Err{Error::not_found};
         std::uint32_t domains = 0;
         for (std::uint32_t id = 0; Domain const* const found = first_from(call.domain().system, id); ++domains)
             id = found->id.raw() + 1U;
-        request.cpupool_id = kPool;
+        request.cpupool_id = kCpuPool;
         request.sched_id = kScheduler;
         request.n_dom = domains;
         TRY(write_cpus(call, request.cpumap, online_cpus()));
@@ -174,6 +171,7 @@ Answer sysctl(Call& call) {
     case XEN_SYSCTL_cputopoinfo: return cpu_topology(call, op);
     case XEN_SYSCTL_numainfo: return memory_nodes(call, op);
     case XEN_SYSCTL_availheap: return available(call, op);
+    case XEN_SYSCTL_scheduler_op: return scheduler_parameters(call, op);
     case XEN_SYSCTL_cpupool_op: return cpupool(call, op);
     default: return Err{Error::not_implemented};
     }
