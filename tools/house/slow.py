@@ -4,6 +4,7 @@ import subprocess
 import time
 
 from house import build, guests, machine, pairwise, paths, results
+from house.host import dom0_tests
 from house.host import tests as host_tests
 from house.hosted import Count
 from house.say import say, step, tail
@@ -32,8 +33,12 @@ def other_boots():
     return [test for test in boots(pairwise.product(MATRIX)) if test not in sampled_boots()]
 
 
+def on_hosts():
+    return host_tests.tests() + dom0_tests.tests_on_xen()
+
+
 def names():
-    return [f"fuzz.{target}" for target in fuzz_targets()] + [test.name for test in other_boots() + host_tests.tests()]
+    return [f"fuzz.{target}" for target in fuzz_targets()] + [test.name for test in other_boots() + on_hosts()]
 
 
 def fuzz(target, seconds, keep_corpus):
@@ -67,5 +72,5 @@ def run(wanted, fuzz_seconds, keep_corpus):
     for target in targets:
         counted += fuzz(target, fuzz_seconds, keep_corpus)
     counted += guests.run([test for test in other_boots() if wanted(test.name)], each=results.record)
-    counted += host_tests.run([test for test in host_tests.tests() if wanted(test.name)], each=results.record)
+    counted += host_tests.run([test for test in on_hosts() if wanted(test.name)], each=results.record)
     return counted

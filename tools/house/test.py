@@ -3,9 +3,12 @@ import re
 import time
 
 from house import build, guests, hosted, results, slow
+from house.host import dom0_tests
+from house.host import tests as host_tests
 from house.say import Arguments, Failure, say
 
-ABOUT = """Builds everything and runs the tests: hosted unit tests under ASan and UBSan, the gates, and our guests in QEMU.
+ABOUT = """Builds everything and runs the tests: hosted unit tests under ASan and UBSan, the gates, our guests in QEMU, and
+Debian's Linux as dom0 with Xen's tools.
 The last line is "N passed, N failed"; exits 0 only if none failed.
 
   ./tern test                    all of it
@@ -24,7 +27,7 @@ def arguments_of(words):
     parser.add_argument("--keep-corpus", action="store_true", help="inputs that reach new code join tests/corpus")
     parser.add_argument("pattern", nargs="?", metavar="PATTERN", help="of the names of tests; a regular expression")
     chosen = parser.parse_args(words)
-    chosen.all = chosen.all or bool(re.match(r"qemu\\?\.exec", chosen.pattern or ""))  # who names them, wants them
+    chosen.all = chosen.all or bool(re.match(r"qemu\\?\.(exec|xen)", chosen.pattern or ""))  # who names them, wants them
     try:
         chosen.expression = re.compile(chosen.pattern or "")
     except re.error as error:
@@ -38,6 +41,7 @@ def main(words):
     wanted = lambda name: bool(chosen.expression.search(name))
     build.set_up()
     machine_tests = [test for test in guests.tests() + slow.sampled_boots() if wanted(test.name)]
+    dom0 = [test for test in dom0_tests.tests() if wanted(test.name)]
     slow_names = [name for name in slow.names() if wanted(name)] if chosen.all else []
     counted = hosted.Count()
     try:
@@ -49,14 +53,15 @@ def main(words):
             build.build("dev", build.IMAGE)
         hosted_names = [] if kind else [name for name in hosted.names() if wanted(name)]
         if chosen.list:
-            print("\n".join(hosted_names + [test.name for test in machine_tests] + slow_names))
+            print("\n".join(hosted_names + [test.name for test in machine_tests + dom0] + slow_names))
             return 0
-        if not (hosted_names or machine_tests or slow_names):
+        if not (hosted_names or machine_tests or dom0 or slow_names):
             say(f"no test is named like '{chosen.pattern}'; ./tern test --all --list lists them")
             return 2
         if hosted_names:
             counted += hosted.run(chosen.pattern)
         counted += guests.run(machine_tests)
+        counted += host_tests.run(dom0)
         if chosen.all:
             if not chosen.pattern:
                 results.record("tests", counted.failed == 0, time.monotonic() - begin, str(counted))

@@ -1,0 +1,66 @@
+"""The tests of dom0: Debian's stock Linux and Xen's own tools in it. What the tools print is compared with what they print on
+real Xen (tests/golden/xl): the same keys and columns in the same order, `*` for what differs from one machine or moment to
+another. The same tests run on real Xen, too (qemu.xen.*, --all): a golden file that Xen itself does not match is wrong."""
+import fnmatch
+import functools
+
+from house import paths
+from house.host.tests import HostTest, expect, tern
+
+GOLDEN = paths.ROOT / "tests/golden/xl"
+TABLES = {"info": "xl info", "list": "xl list", "vcpu-list": "xl vcpu-list", "sched-credit2": "xl sched-credit2",
+          "cpupool-list": "xl cpupool-list", "uptime": "xl uptime", "xenstore-ls": "xenstore-ls"}
+CLEAN_LOG = "! dmesg | grep -E 'WARNING:|BUG:|Call Trace|Oops'"
+
+
+def in_dom0(hypervisor, script, *options):
+    done = tern("exec", "--hypervisor", hypervisor, *options, "--", "sh", "-c", script)
+    expect(done, 0)
+    return done.stdout.decode()
+
+
+def columns(text):
+    return [" ".join(line.split()) for line in text.strip().splitlines()]
+
+
+def differences(name, printed):
+    """What is wrong with the output of one tool, in words; nothing if it is as on Xen."""
+    expected, found = columns((GOLDEN / name).read_text()), columns(printed)
+    wrong = [f"'{line}' is not like '{pattern}'" for pattern, line in zip(expected, found)
+             if not fnmatch.fnmatchcase(line, pattern)]
+    if len(expected) != len(found):
+        wrong.append(f"{len(found)} lines, not {len(expected)}")
+    return [f"{TABLES[name]}: {problem}" for problem in wrong]
+
+
+def the_tools_print_what_they_print_on_xen(hypervisor):
+    script = "set -e; " + "; ".join(f"printf '\\f{name}\\n'; {command}" for name, command in TABLES.items()) + "; " + CLEAN_LOG
+    printed = dict(piece.split("\n", 1) for piece in in_dom0(hypervisor, script, "--cpus", "2").split("\f")[1:])
+    wrong = [problem for name in TABLES for problem in differences(name, printed[name])]
+    assert not wrong, "\n".join(wrong)
+
+
+def the_tools_change_what_they_show(hypervisor):
+    """A weight, an affinity; and the hypervisor's answer to a key is in its log."""
+    script = """set -e
+        before=$(xl dmesg | wc -l); xl debug-keys h; test "$(xl dmesg | wc -l)" -gt "$before"
+        xl sched-credit2 -d 0 -w 512; xl sched-credit2 -d 0 | awk '{ print $3 }' | tail -n 1
+        xl vcpu-pin 0 1 0 all; xl vcpu-list 0 | awk '{ print $7, $8, $9 }' | tail -n 1
+        uname -r; """ + CLEAN_LOG
+    lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
+    assert lines[:2] == ["512", "0 / all"], f"weight and affinity: {lines[:2]}"
+    assert lines[2].startswith("6.1."), f"not Debian's kernel: {lines[2:]}"
+
+
+def tests_on(hypervisor, prefix):
+    bodies = {"tools": the_tools_print_what_they_print_on_xen, "control": the_tools_change_what_they_show}
+    return [HostTest(f"qemu.{prefix}.{name}", functools.partial(body, hypervisor)) for name, body in bodies.items()]
+
+
+def tests():
+    """On Tern: part of every test run."""
+    return tests_on("tern", "dom0")
+
+
+def tests_on_xen():
+    return tests_on("xen", "xen")
