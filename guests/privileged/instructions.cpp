@@ -247,6 +247,7 @@ TEST("vm_assist knows its types") {
     CHECK_EQ(vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0);
     CHECK_EQ(vm_assist(VMASST_CMD_enable, VMASST_TYPE_4gb_segments_notify), 0);
     CHECK_EQ(vm_assist(VMASST_CMD_enable, VMASST_TYPE_pae_extended_cr3), 0);
+    CHECK_EQ(vm_assist(VMASST_CMD_enable, VMASST_TYPE_m2p_strict), 0); // user mode never sees it anyway
     CHECK_EQ(vm_assist(VMASST_CMD_enable, 99), kEINVAL);
     CHECK_EQ(vm_assist(99, VMASST_TYPE_writable_pagetables), kENOSYS);
 }

@@ -82,6 +82,7 @@ void tell_ports(Machine const& machine, domain::System& system) {
         system.ports.facts.pm1a_control = static_cast<std::uint16_t>(machine.acpi.fadt->pm1a_control.address);
         system.ports.facts.pm1b_control = static_cast<std::uint16_t>(machine.acpi.fadt->pm1b_control.address);
     }
+    system.ports.open_hardware();
 }
 
 } // namespace

@@ -43,6 +43,9 @@ void port_out(std::uint16_t port, unsigned bytes, std::uint32_t value) {
     Machine::current().record({.kind = Event::Kind::port_out, .slot = port, .value = value});
 }
 
+void open_port(std::uint16_t port) { Machine::current().open_ports.insert(port); }
+void allow_open_ports(bool guest_may) { Machine::current().this_cpu().ports_allowed = guest_may; }
+
 void write_back_caches() { Machine::current().record({.kind = Event::Kind::write_back_caches}); }
 
 } // namespace arch

@@ -137,6 +137,10 @@ std::uint32_t port_in(std::uint16_t port, unsigned bytes); ///< 1, 2 or 4 bytes
 void port_out(std::uint16_t port, unsigned bytes, std::uint32_t value);
 void write_back_caches(); ///< WBINVD
 
+// I/O ports without a trap (SDM vol. 1 §19.5.2): one bitmap for the machine, in force on a CPU while its guest may.
+void open_port(std::uint16_t port);    ///< start of day only: who may use ports uses this one without asking
+void allow_open_ports(bool guest_may); ///< on this CPU from now on; at first nobody may
+
 // --- console, power --------------------------------------------------------------------------------------------------
 
 void console_write(std::span<char const> text); ///< raw bytes to the serial line

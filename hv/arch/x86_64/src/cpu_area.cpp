@@ -16,6 +16,19 @@ namespace {
 
 CpuFrames all_frames[base::kMaxCpus];
 
+constexpr std::size_t kPortBytes = 65'536 / 8;
+struct alignas(base::kPageSize) Ports {
+    std::array<std::uint8_t, 3 * base::kPageSize> closed{};
+    constexpr Ports() { closed.fill(0xff); }
+};
+static_assert(sizeof(Ports) == sizeof(CpuArea::ports) && sizeof(Ports) > kPortBytes);
+constinit Ports ports;
+
+/// Where the bitmap lies, as the task state segment has it.
+std::uint64_t port_offset() {
+    return reinterpret_cast<std::uint64_t>(&cpu_area.ports) - reinterpret_cast<std::uint64_t>(&cpu_area.entry.tss);
+}
+
 template <typename T> unsigned page_of(T const& part) {
     return static_cast<unsigned>((reinterpret_cast<std::uint64_t>(&part) - kCpuArea.raw()) / base::kPageSize);
 }
@@ -51,8 +64,8 @@ std::uint64_t make_own_slot(base::Mfn area_table, TableSource take_frame) {
 } // namespace
 
 void fill_gdt(std::uint64_t* entries) {
-    auto const tss =
-        system_descriptor(SystemSegment::tss, reinterpret_cast<std::uint64_t>(&cpu_area.entry.tss), sizeof(Tss) - 1);
+    auto const tss = system_descriptor(SystemSegment::tss, reinterpret_cast<std::uint64_t>(&cpu_area.entry.tss),
+                                       static_cast<std::uint32_t>(port_offset() + kPortBytes));
     entries[gdt_slot(SELECTOR_KERNEL_CS)] = kKernelCode;
     entries[gdt_slot(SELECTOR_KERNEL_DS)] = kKernelData;
     entries[gdt_slot(SELECTOR_RING3_CS32)] = kRing3Code32;
@@ -79,6 +92,8 @@ void prepare_cpu(base::CpuId cpu, std::uint32_t apic_id, TableSource take_frame)
     table[page_of(cpu_area.entry)] = make_entry(frames.entry_data, Rights::read);
     table[page_of(cpu_area.data)] = make_entry(data, Rights::write);
     add_stack(table, cpu_area.stack, take_frame);
+    for (unsigned page = 0; page < cpu_area.ports.size(); ++page)
+        table[page_of(cpu_area.ports) + page] = make_entry(frame_of(image_maddr(&ports)) + page, Rights::read);
     add_stack(table, cpu_area.nmi_stack, take_frame);
     add_stack(table, cpu_area.double_fault_stack, take_frame);
     add_stack(table, cpu_area.machine_check_stack, take_frame);
@@ -117,6 +132,20 @@ arch::Registers* guest_frame() { return cpu_area.frame(); }
 namespace arch {
 
 base::CpuId this_cpu() { return x86::cpu_area.entry.id; }
+void open_port(std::uint16_t port) {
+    auto& byte = x86::ports.closed[port / 8];
+    byte = static_cast<std::uint8_t>(byte & ~(1U << port % 8));
+}
+
+void allow_open_ports(bool guest_may) {
+    auto& data = x86::cpu_area.data;
+    if (data.ports_allowed == guest_may)
+        return;
+    data.ports_allowed = guest_may;
+    auto* const entry_data = frame_as<x86::EntryData>(x86::frames_of(this_cpu()).entry_data);
+    entry_data->tss.io_bitmap = guest_may ? static_cast<std::uint16_t>(x86::port_offset()) : x86::Tss::kNoPorts;
+}
+
 base::LockWitness& lock_witness() { return x86::cpu_area.data.lock_witness; }
 
 } // namespace arch

@@ -9,8 +9,18 @@ using emulate::PortUse;
 
 constexpr std::uint16_t kRtcIndex = 0x70;
 constexpr std::uint16_t kRtcData = 0x71;
+constexpr std::uint32_t kPorts = 65'536;
 
 } // namespace
+
+void Ports::open_hardware() const {
+    // The CPU looks at the bit of each byte of an access: one that touches a port of the hypervisor's traps as a whole.
+    for (std::uint32_t port = 0; port < kPorts; ++port) {
+        auto const one = static_cast<std::uint16_t>(port);
+        if (emulate::port_use(emulate::DomainKind::hardware, facts, one, 1) == PortUse::hardware)
+            arch::open_port(one);
+    }
+}
 
 std::uint32_t Ports::read(Domain&, emulate::DomainKind kind, std::uint16_t port, unsigned bytes) {
     switch (emulate::port_use(kind, facts, port, bytes)) {

@@ -8,6 +8,7 @@
 #include "emulate/control_policy.hpp"
 #include "emulate/port_policy.hpp"
 #include "guest/debug.hpp"
+#include "guest/mode.hpp"
 
 namespace guest {
 namespace {
@@ -78,10 +79,7 @@ bool VcpuEnvironment::write_debug(std::uint32_t number, std::uint64_t value) {
     return write_debug_register(vcpu_, number, value).ok();
 }
 
-unsigned VcpuEnvironment::iopl() const {
-    // With architectural_iopl the kernel counts as ring 0, which IOPL never keeps out.
-    return in_kernel_mode() && vcpu_.domain.assisted(VMASST_TYPE_architectural_iopl) ? 3 : vcpu_.iopl;
-}
+unsigned VcpuEnvironment::iopl() const { return effective_iopl(vcpu_); }
 
 bool VcpuEnvironment::write_xcr0(std::uint64_t value) {
     if (!emulate::valid_xcr0(value, arch::supported_xcr0()))

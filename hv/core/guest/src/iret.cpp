@@ -21,6 +21,7 @@ base::Status iret(domain::Vcpu& vcpu, arch::Registers& registers) {
     registers.rflags = guest_rflags(frame.rflags);
     if (vcpu.domain.assisted(VMASST_TYPE_architectural_iopl))
         vcpu.iopl = (frame.rflags >> kIoplShift) & 3;
+    apply_iopl(vcpu);
     registers.rax = frame.rax;
     if ((frame.flags & VGCF_in_syscall) == 0) {
         registers.rcx = frame.rcx;

@@ -3,6 +3,7 @@
 #include "arch/cpu.hpp"
 #include "domain/descriptors.hpp"
 #include "guest/bounce.hpp"
+#include "guest/mode.hpp"
 
 namespace guest {
 
@@ -17,6 +18,7 @@ base::Status load(domain::Vcpu& vcpu, arch::Registers& registers) {
     arch::install_root(arch::Root::kernel, vcpu.kernel_root.tables.shadow);
     arch::install_root(arch::Root::user, vcpu.user_root.tables.shadow);
     arch::use_root(vcpu.in_kernel() ? arch::Root::kernel : arch::Root::user);
+    apply_iopl(vcpu);
     arch::install_gdt(domain::gdt_copies(vcpu));
     arch::install_ldt(domain::ldt_copies(vcpu), vcpu.descriptors.ldt_entries);
     arch::set_guest_cr4(vcpu.cr4);

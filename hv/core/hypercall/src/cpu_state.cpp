@@ -4,6 +4,7 @@
 #include "arch/cpu.hpp"
 #include "emulate/descriptor.hpp"
 #include "guest/debug.hpp"
+#include "guest/mode.hpp"
 #include "hypercall/handlers.hpp"
 
 namespace hypercall {
@@ -176,10 +177,12 @@ Answer vm_assist(Call& call) {
     if ((bit & domain::kVmAssists) == 0)
         return Err{Error::invalid};
     switch (call.u32(0)) {
-    case VMASST_CMD_enable: call.domain().vm_assist.fetch_or(bit); return 0;
-    case VMASST_CMD_disable: call.domain().vm_assist.fetch_and(~bit); return 0;
+    case VMASST_CMD_enable: call.domain().vm_assist.fetch_or(bit); break;
+    case VMASST_CMD_disable: call.domain().vm_assist.fetch_and(~bit); break;
     default: return Err{Error::not_implemented};
     }
+    guest::apply_iopl(call.vcpu); // other vCPUs of the domain: at their next change of mode
+    return 0;
 }
 
 } // namespace hypercall

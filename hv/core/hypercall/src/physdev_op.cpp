@@ -1,6 +1,7 @@
 // physdev_op: what dom0 does to interrupt lines and PCI devices (docs/abi.md §3.11, §5.5).
 
 #include "abi/xen.hpp"
+#include "guest/mode.hpp"
 #include "hypercall/handlers.hpp"
 #include "irq/msi.hpp"
 
@@ -29,6 +30,7 @@ Answer set_iopl(Call& call) {
     if (request.iopl > 3)
         return Err{Error::invalid};
     call.vcpu.iopl = static_cast<std::uint8_t>(request.iopl);
+    guest::apply_iopl(call.vcpu);
     return 0;
 }
 

@@ -31,6 +31,7 @@ struct Cpu {
     std::uint32_t ldt_entries = 0;
     std::uint64_t cr4 = 0;
     bool task_switched = false;
+    bool ports_allowed = false;
     std::uint64_t xcr0 = 1;
     std::uint64_t tsc_aux = 0;
     std::vector<std::byte> extended_state;

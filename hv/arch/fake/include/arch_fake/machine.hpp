@@ -79,7 +79,8 @@ class Machine {
     bool refuse_extended_state = false; ///< what load_extended_state() is given is bad
     std::map<std::pair<std::uint32_t, std::uint32_t>, arch::CpuidResult> cpuid; ///< (leaf, subleaf); else 0
     std::map<std::uint32_t, std::uint64_t> msrs;                                ///< those that exist
-    std::map<std::uint16_t, std::uint32_t> ports;                               ///< what reading gives; else all ones
+    std::set<std::uint16_t> open_ports;
+    std::map<std::uint16_t, std::uint32_t> ports; ///< what reading gives; else all ones
     static constexpr base::Maddr kIoApic{0xfec0'0000};
     std::vector<Line> lines = std::vector<Line>(24);
     std::map<std::uint64_t, std::uint32_t> device_words; ///< what write_device() wrote, by address

@@ -5,7 +5,8 @@
 ///         1       EntryData: what decides a CR3 or a ring-0 RSP; read-only while the CPU runs
 ///         2       CpuData: the rest
 ///         4..11   the stack; a frame (arch::Registers) of the guest is always at its very top
-///        13..23   two pages of stack each for NMI, double fault, machine check and debug traps
+///        13..15   which I/O ports a guest may use without a trap: the same frames for all CPUs
+///        17..27   two pages of stack each for NMI, double fault, machine check and debug traps
 ///        32..47   the GDT: 14 pages of the guest's, 2 of ours
 ///        48..63   the guest's LDT
 ///
@@ -41,6 +42,7 @@ struct CpuData {
     std::uint64_t cr4 = 0;                   ///< as it is now
     std::uint64_t xcr0 = 1;                  ///< the guest's
     bool task_switched = false;              ///< the guest's
+    bool ports_allowed = false;              ///< as the task state segment says
     bool debug_armed = false;                ///< DR7 has something enabled
     std::uint32_t ldt_entries = 0;
 };
@@ -55,14 +57,16 @@ struct CpuArea {
     Page guard3;
     std::array<Page, 8> stack;
     Page guard12;
+    std::array<Page, 3> ports; ///< a bit a port: closed. And one more byte of ones (SDM vol. 1 §19.5.2)
+    Page guard16;
     std::array<Page, 2> nmi_stack;
-    Page guard15;
+    Page guard19;
     std::array<Page, 2> double_fault_stack;
-    Page guard18;
+    Page guard22;
     std::array<Page, 2> machine_check_stack;
-    Page guard21;
+    Page guard25;
     std::array<Page, 2> debug_stack;
-    std::array<Page, 8> guard24;
+    std::array<Page, 4> guard28;
     std::array<Page, 16> gdt;
     std::array<Page, 16> ldt;
 

@@ -38,7 +38,9 @@ struct [[gnu::packed]] Tss {
     std::uint64_t ist[7] = {}; ///< index: Ist - 1
     std::uint64_t reserved2 = 0;
     std::uint16_t reserved3 = 0;
-    std::uint16_t io_bitmap = 104; ///< past the end: ring 3 has no ports
+    std::uint16_t io_bitmap = kNoPorts;
+
+    static constexpr std::uint16_t kNoPorts = 0xffff; ///< past the end: ring 3 has no ports
 };
 static_assert(sizeof(Tss) == 104);
 

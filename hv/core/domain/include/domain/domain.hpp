@@ -21,10 +21,14 @@
 namespace domain {
 
 /// The assists that a guest may switch (vm_assist, docs/abi.md §2.6): all are either always on here, or remembered.
-inline constexpr std::uint64_t kVmAssists =
-    std::uint64_t{1} << VMASST_TYPE_4gb_segments | std::uint64_t{1} << VMASST_TYPE_4gb_segments_notify |
-    std::uint64_t{1} << VMASST_TYPE_writable_pagetables | std::uint64_t{1} << VMASST_TYPE_pae_extended_cr3 |
-    std::uint64_t{1} << VMASST_TYPE_architectural_iopl | std::uint64_t{1} << VMASST_TYPE_runstate_update_flag;
+inline constexpr std::uint64_t kVmAssists = [] {
+    std::uint64_t all = 0;
+    for (auto const one : {VMASST_TYPE_4gb_segments, VMASST_TYPE_4gb_segments_notify, VMASST_TYPE_writable_pagetables,
+                           VMASST_TYPE_pae_extended_cr3, VMASST_TYPE_architectural_iopl,
+                           VMASST_TYPE_runstate_update_flag, VMASST_TYPE_m2p_strict})
+        all |= std::uint64_t{1} << one;
+    return all;
+}();
 
 struct Domain : events::Owner {
     Domain(System& whole, base::DomId number, bool privileged_one, mm::Translation translation,

@@ -17,6 +17,9 @@ class Ports {
 
     emulate::PortFacts facts; ///< set at start of day
 
+    /// Opens the ports that are the devices' own, for dom0 to use without a trap. Start of day, once `facts` is set.
+    void open_hardware() const;
+
     [[nodiscard]] std::uint32_t read(Domain& domain, emulate::DomainKind kind, std::uint16_t port, unsigned bytes);
     void write(Domain& domain, emulate::DomainKind kind, std::uint16_t port, unsigned bytes, std::uint32_t value);
 
