@@ -19,9 +19,10 @@ base::Status iret(domain::Vcpu& vcpu, arch::Registers& registers) {
     registers.ss = (frame.ss & 0xffff) | 3;
     registers.rsp = frame.rsp;
     registers.rflags = guest_rflags(frame.rflags);
-    if (vcpu.domain.assisted(VMASST_TYPE_architectural_iopl))
+    if (vcpu.domain.assisted(VMASST_TYPE_architectural_iopl)) {
         vcpu.iopl = (frame.rflags >> kIoplShift) & 3;
-    apply_iopl(vcpu);
+        apply_iopl(vcpu);
+    }
     registers.rax = frame.rax;
     if ((frame.flags & VGCF_in_syscall) == 0) {
         registers.rcx = frame.rcx;

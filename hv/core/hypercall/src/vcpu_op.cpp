@@ -81,10 +81,8 @@ Answer send_nmi(Vcpu& target) {
 Answer vcpu_op(Call& call) {
     Vcpu* const found = call.domain().vcpu(base::VcpuId{call.u32(1)});
     // Linux asks for every id that it could have whether it is up: to be told -ENOENT is an answer, not a refusal.
-    if (found == nullptr && call.u32(0) == VCPUOP_is_up)
-        return abi::to_errno(Error::not_found);
     if (found == nullptr)
-        return Err{Error::not_found};
+        return call.u32(0) == VCPUOP_is_up ? Answer{abi::to_errno(Error::not_found)} : Err{Error::not_found};
     Vcpu& target = *found;
     bool const self = &target == &call.vcpu;
 
