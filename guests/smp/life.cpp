@@ -10,6 +10,31 @@ namespace {
 
 bool is_up(unsigned vcpu) { return vcpu_op(VCPUOP_is_up, vcpu) == 1; }
 
+/// While it lives, the other vCPU does nothing but count.
+class Counting {
+  public:
+    Counting() {
+        count = 0;
+        stop_ = false;
+        auto go_on = [] {
+            while (!stop_)
+                count = count + 1;
+        };
+        start_on(kOther, go_on);
+    }
+    Counting(Counting const&) = delete;
+    Counting& operator=(Counting const&) = delete;
+    ~Counting() {
+        stop_ = true;
+        wait_for(kOther);
+    }
+
+    static inline std::uint64_t volatile count;
+
+  private:
+    static inline bool volatile stop_;
+};
+
 } // namespace
 
 TEST("vCPU 0 is up; the others are there, and down; those beyond the last are not") {
@@ -128,48 +153,28 @@ TEST("a vCPU that takes itself down goes on behind that call when it is brought 
 
 TEST("a vCPU can be taken down by another one, and then does nothing until it is up again") {
     SKIP_UNLESS_TWO();
-    static std::uint64_t volatile count;
-    static bool volatile stop;
-    count = 0;
-    stop = false;
-    auto spin = [] {
-        while (!stop)
-            count = count + 1;
-    };
-    start_on(kOther, spin);
-    CHECK(wait_until([] { return count > 1000; }));
+    Counting const other;
+    CHECK(wait_until([] { return Counting::count > 1000; }));
     CHECK_EQ(vcpu_op(VCPUOP_down, kOther), 0);
     CHECK(!is_up(kOther));
     // It may take a moment until it has stopped.
     std::uint64_t before = 0;
     CHECK(wait_until([&] {
-        before = count;
+        before = Counting::count;
         for (std::uint64_t const end = now() + 5 * kMillisecond; now() < end;)
             sched_op(SCHEDOP_yield);
-        return count == before;
+        return Counting::count == before;
     }));
     CHECK_EQ(vcpu_op(VCPUOP_up, kOther), 0);
-    CHECK(wait_until([&] { return count > before; }));
-    stop = true;
-    wait_for(kOther);
+    CHECK(wait_until([&] { return Counting::count > before; }));
 }
 
 TEST("a vCPU that yields lets another one run that waits for the same CPU") {
     SKIP_UNLESS(shares_cpu(), "needs two vCPUs on one CPU (say shares-cpu on the command line)");
-    static std::uint64_t volatile count;
-    static bool volatile stop;
-    count = 0;
-    stop = false;
-    auto spin = [] {
-        while (!stop)
-            count = count + 1;
-    };
-    start_on(kOther, spin);
+    Counting const other;
     for (unsigned i = 0; i < 20; ++i) {
-        std::uint64_t const before = count;
+        std::uint64_t const before = Counting::count;
         CHECK_EQ(sched_op(SCHEDOP_yield), 0);
-        CHECK(count > before);
+        CHECK(Counting::count > before);
     }
-    stop = true;
-    wait_for(kOther);
 }

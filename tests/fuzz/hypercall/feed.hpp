@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <tuple>
 
 #include "domain/memory.hpp"
 #include "fuzz/hypercall/calls.hpp"
@@ -136,13 +137,7 @@ class Session {
             return;
         at(Guest::kCode);
         auto& frame = cpus_.frame();
-        frame.rax = call.number;
-        frame.rdi = call.args[0];
-        frame.rsi = call.args[1];
-        frame.rdx = call.args[2];
-        frame.r10 = call.args[3];
-        frame.r8 = call.args[4];
-        frame.r9 = call.args[5];
+        std::apply([&](auto... args) { test::set_call(frame, call.number, args...); }, call.args);
         bool const to_the_end = tries == kMostContinuations;
         do {
             frame.rcx = Guest::kCode + 2;

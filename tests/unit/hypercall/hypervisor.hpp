@@ -30,6 +30,18 @@ struct Shape {
     std::uint32_t vcpus = 2;
 };
 
+/// The registers of a guest that makes hypercall @p number.
+template <typename... Args> void set_call(arch::Registers& frame, std::uint64_t number, Args... args) {
+    std::uint64_t const words[6] = {static_cast<std::uint64_t>(args)...};
+    frame.rax = number;
+    frame.rdi = words[0];
+    frame.rsi = words[1];
+    frame.rdx = words[2];
+    frame.r10 = words[3];
+    frame.r8 = words[4];
+    frame.r9 = words[5];
+}
+
 class Hypervisor {
   public:
     static constexpr std::uint64_t kVirtBase = 0xffffffff80000000;
@@ -70,14 +82,7 @@ class Hypervisor {
 
     /// The guest executes SYSCALL in kernel mode, again and again while the call is continued (or until it has enough).
     template <typename... Args> std::int64_t call(std::uint64_t number, Args... args) {
-        std::uint64_t const words[6] = {static_cast<std::uint64_t>(args)...};
-        frame.rax = number;
-        frame.rdi = words[0];
-        frame.rsi = words[1];
-        frame.rdx = words[2];
-        frame.r10 = words[3];
-        frame.r8 = words[4];
-        frame.r9 = words[5];
+        set_call(frame, number, args...);
         frame.rcx = frame.rip + 2;
         frame.r11 = 0x202;
         auto const after = frame.rcx;

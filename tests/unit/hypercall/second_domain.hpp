@@ -45,13 +45,7 @@ class SecondDomain {
 
     template <typename... Args> std::int64_t call(std::uint64_t number, Args... args) {
         arch_fake::OnCpu const here{base::CpuId{1}};
-        std::uint64_t const list[6] = {static_cast<std::uint64_t>(args)...};
-        frame_.rax = number;
-        frame_.rdi = list[0];
-        frame_.rsi = list[1];
-        frame_.rdx = list[2];
-        frame_.r10 = list[3];
-        frame_.r8 = list[4];
+        set_call(frame_, number, args...);
         frame_.rcx = 0x4002;
         frame_.vector = arch::kSyscallVector;
         run::handle_exit(*hypervisor_.system, frame_);

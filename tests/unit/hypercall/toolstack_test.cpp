@@ -18,26 +18,14 @@ class Toolstack : public test::Kernel {
     static constexpr std::uint64_t kRoom = kScratch + 0x400; ///< for what an operation points to
 
     std::int64_t domctl(std::uint32_t command, xen_domctl_t& op, domid_t domain = 0) {
-        op.cmd = command;
-        op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
         op.domain = domain;
-        auto const answer = call(__HYPERVISOR_domctl, put(op));
-        op = get<xen_domctl_t>();
-        return answer;
+        return ask(__HYPERVISOR_domctl, XEN_DOMCTL_INTERFACE_VERSION, command, op);
     }
     std::int64_t sysctl(std::uint32_t command, xen_sysctl_t& op) {
-        op.cmd = command;
-        op.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
-        auto const answer = call(__HYPERVISOR_sysctl, put(op));
-        op = get<xen_sysctl_t>();
-        return answer;
+        return ask(__HYPERVISOR_sysctl, XEN_SYSCTL_INTERFACE_VERSION, command, op);
     }
     std::int64_t platform(std::uint32_t command, xen_platform_op_t& op) {
-        op.cmd = command;
-        op.interface_version = XENPF_INTERFACE_VERSION;
-        auto const answer = call(__HYPERVISOR_platform_op, put(op));
-        op = get<xen_platform_op_t>();
-        return answer;
+        return ask(__HYPERVISOR_platform_op, XENPF_INTERFACE_VERSION, command, op);
     }
 
     template <typename Handle> static void point(Handle& handle, std::uint64_t address) {
@@ -67,6 +55,16 @@ class Toolstack : public test::Kernel {
     }
     std::uint32_t hard_map() { return get<std::uint32_t>(0x400); }
     std::uint32_t soft_map() { return get<std::uint32_t>(0x408); }
+
+  private:
+    template <typename Operation>
+    std::int64_t ask(std::uint64_t number, std::uint32_t version, std::uint32_t command, Operation& op) {
+        op.cmd = command;
+        op.interface_version = version;
+        auto const answer = call(number, put(op));
+        op = get<Operation>();
+        return answer;
+    }
 };
 
 constexpr std::uint32_t kHard = XEN_VCPUAFFINITY_HARD, kSoft = XEN_VCPUAFFINITY_SOFT;
