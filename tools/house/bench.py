@@ -2,14 +2,15 @@
 import re
 import subprocess
 
-from house import build, iso, machine, paths
+from house import build, guest_bench, iso, machine, paths
 from house.say import Arguments, Failure, say, step
 
 ABOUT = """Builds what ships and measures it: each room's Google Benchmark on this machine, then our guest 'bench', which prints
 what hypercalls and page faults cost it in QEMU.
 
   ./tern bench             all of it
-  ./tern bench shadow      the benchmarks whose names match, a regular expression; the guest's name is guest.bench"""
+  ./tern bench shadow      the benchmarks whose names match, a regular expression; the guest's name is guest.bench
+  ./tern bench guest       Linux in dom0, beside real Xen and the bare kernel: ./tern bench guest --help"""
 
 GUEST = "guest.bench"
 
@@ -19,6 +20,8 @@ def programs():
 
 
 def main(words):
+    if words[:1] == ["guest"]:
+        return guest_bench.main(words[1:])
     parser = Arguments("bench", ABOUT)
     parser.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help="of the names; a regular expression")
     try:

@@ -15,7 +15,7 @@ from house.say import Failure, step
 
 SOURCE = paths.ROOT / "guests/linux"
 BUILD = paths.BUILD / "linux"
-AGENT = paths.BUILD / "release/guests/linux/linux-agent"
+PROGRAMS = {name: paths.BUILD / f"release/guests/linux/linux-{name}" for name in ("agent", "bench")}  # our own
 LIBRARY_FOLDERS = ("usr/lib/x86_64-linux-gnu", "usr/lib64")
 
 
@@ -29,7 +29,7 @@ class Files:
 
 def make():
     """Brings all of them up to date."""
-    build.build("release", ("linux-agent",))
+    build.build("release", tuple(path.name for path in PROGRAMS.values()))
     BUILD.mkdir(parents=True, exist_ok=True)
     files, stamp = Files(), BUILD / "stamp"
     with (BUILD / ".lock").open("w") as lock:
@@ -64,7 +64,7 @@ def choose(recipe):
 
 def key_of(chosen):
     key = hashlib.sha256(packages.format_lock(chosen).encode())
-    for path in sorted([SOURCE / "recipe.toml", *(SOURCE / "files").rglob("*"), *Path(__file__).parent.glob("*.py"), AGENT]):
+    for path in sorted([SOURCE / "recipe.toml", *(SOURCE / "files").rglob("*"), *Path(__file__).parent.glob("*.py"), *PROGRAMS.values()]):
         if path.is_file():
             key.update(f"{path.relative_to(paths.ROOT)} {os.access(path, os.X_OK)}\n".encode())
             key.update(path.read_bytes())
@@ -89,7 +89,7 @@ def contents(recipe, tree, version):
     entries |= with_libraries(recipe["programs"], recipe["libraries"], tree)
     entries |= {path: cpio.link(target) for path, target in recipe["links"].items()}
     entries |= kernel_modules(recipe["modules"], tree / "lib/modules" / version, version)
-    entries["usr/lib/tern/agent"] = cpio.file(AGENT.read_bytes(), 0o755)
+    entries |= {f"usr/lib/tern/{name}": cpio.file(path.read_bytes(), 0o755) for name, path in PROGRAMS.items()}
     files = SOURCE / "files"
     entries |= {str(path.relative_to(files)): cpio.file(path.read_bytes(), 0o755 if os.access(path, os.X_OK) else 0o644)
                 for path in files.rglob("*") if path.is_file()}

@@ -33,7 +33,7 @@ def boot_disk(shape, iso):
 def sockets(shape, number):
     """What QEMU makes before the machine runs."""
     name = shape.names[number]
-    wires = [f"wire.{number}"] if number < shape.hosts - 1 else []
+    wires = [f"wire.{number}"] if number < wires_of(shape) else []
     return [f"{name}.console", *(port(name, one) for one in range(PORTS)), *wires]
 
 
@@ -45,6 +45,11 @@ def ports(name):
     return words
 
 
+def wires_of(shape):
+    """Each goes from a host to the next; the last, if it is there, to a program of ours."""
+    return shape.hosts if shape.far_end else shape.hosts - 1
+
+
 def wire(shape, number):
     """A row of hosts: in each, a hub joins the card with the wires to its left and right neighbours."""
     card = {"virtio": "virtio-net-pci", "emulated": "e1000e"}[shape.devices]
@@ -52,7 +57,7 @@ def wire(shape, number):
              "-device", f"{card},netdev=card,mac=52:54:00:54:00:{number + 1:02x},romfile="]
     ends = {"left": (number - 1, "off"), "right": (number, "on")}
     for end, (wire_number, server) in ends.items():
-        if 0 <= wire_number < shape.hosts - 1:
+        if 0 <= wire_number < wires_of(shape):
             words += ["-netdev", f"stream,id={end},server={server},addr.type=unix,addr.path=wire.{wire_number}",
                       "-netdev", f"hubport,id=to-{end},hubid=0,netdev={end}"]
     return words

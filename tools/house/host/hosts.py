@@ -107,11 +107,13 @@ def connect(folder, name):
     return end
 
 
-def run(folder, name, port, vector, deadline, started=lambda: None):
-    """Runs the command in the host and shows what it says. Its exit status; Failure if the host cannot be had."""
+def run(folder, name, port, vector, deadline, started=lambda: None, streams=None):
+    """Runs the command in the host and shows what it says (or writes it to streams: output, errors). Its exit status; Failure
+    if the host cannot be had."""
     nonce = channel.new_nonce()
     answer = channel.Answer(nonce)
-    streams = {channel.OUTPUT: sys.stdout.buffer, channel.ERRORS: sys.stderr.buffer}
+    output, errors = streams or (sys.stdout.buffer, sys.stderr.buffer)
+    streams = {channel.OUTPUT: output, channel.ERRORS: errors}
     with connect(folder, emulator.port(name, port)) as end:
         try:
             end.sendall(channel.request(nonce, vector))

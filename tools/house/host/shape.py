@@ -26,6 +26,7 @@ class Shape:
     debug: bool = False
     options: str = ""
     arguments: str = ""
+    far_end: bool = False  # of the last host's wire: a socket, for a program of ours
 
     @property
     def names(self):
