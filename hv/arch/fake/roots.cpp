@@ -39,6 +39,8 @@ void use_root(Root root) {
     machine.record({.kind = Event::Kind::use_root, .root = root});
 }
 
+bool reveal(base::Vaddr /*address*/) { return false; }
+
 void patch_root(base::CpuId cpu, Root root, base::Mfn shadow, unsigned slot, std::uint64_t entry) {
     ASSERT(slot < base::kTableEntries && !is_hypervisor_slot(slot));
     Machine& machine = Machine::current();

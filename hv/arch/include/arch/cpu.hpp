@@ -54,17 +54,21 @@ template <typename T> T* frame_as(base::Mfn frame) { return reinterpret_cast<T*>
 std::span<std::uint64_t> machine_to_phys();
 
 // --- translation roots ---------------------------------------------------------------------------------------------
-// CR3 gets root pages owned by the physical CPU: one for the guest's kernel mode, one for its user mode. A guest's
-// L4 shadow is a template that is copied into them; slots 256..271 are the hypervisor's own.
+// CR3 gets a root page owned by the physical CPU, which shows one of two roots: the guest's kernel mode's or its user
+// mode's. A guest's L4 shadow is a template that is copied into it; slots 256..271 are the hypervisor's own.
 
 enum class Root : std::uint8_t { kernel, user };
 
-/// Copies the guest slots of the L4 shadow @p shadow into this CPU's @p root and marks that root to be flushed at its
-/// next use. An invalid frame empties the guest slots.
+/// Makes the guest slots of the L4 shadow @p shadow this CPU's @p root and marks that root to be flushed at its next use.
+/// An invalid frame: nothing is anywhere.
 void install_root(Root root, base::Mfn shadow);
 
-/// Makes @p root the translation of the guest from now on (CR3). Flushes as owed.
+/// Makes @p root the translation of the guest from now on. Flushes as owed.
 void use_root(Root root);
+
+/// The guest faulted at @p address for want of an entry. True if the root in use has one that was not shown to the CPU
+/// until now: the guest may try again.
+bool reveal(base::Vaddr address);
 
 /// Stores @p entry in slot @p slot of @p cpu's @p root, if it was installed from @p shadow. Any CPU may call it.
 void patch_root(base::CpuId cpu, Root root, base::Mfn shadow, unsigned slot, std::uint64_t entry);

@@ -88,13 +88,14 @@ void seal_pattern(base::Mfn root) {
         pattern_slots[i] = entries[kFirstHypervisorSlot + i];
 }
 
-void fill_hypervisor_slots(base::Mfn root, std::uint64_t own_slot, MachineToPhys shown) {
+void fill_hypervisor_slots(base::Mfn root, std::uint64_t own_slot) {
     auto* const entries = arch::frame_as<std::uint64_t>(root) + kFirstHypervisorSlot;
     std::memcpy(entries, pattern_slots.data(), sizeof pattern_slots);
     entries[kImageSlot - kFirstHypervisorSlot] = own_slot;
-    if (shown == MachineToPhys::hidden)
-        entries[kMachineToPhysSlot - kFirstHypervisorSlot] = 0;
+    entries[kMachineToPhysSlot - kFirstHypervisorSlot] = 0;
 }
+
+std::uint64_t machine_to_phys_slot() { return pattern_slots[kMachineToPhysSlot - kFirstHypervisorSlot]; }
 
 std::uint64_t pattern_image_slot() { return pattern_slots[kImageSlot - kFirstHypervisorSlot]; }
 

@@ -103,12 +103,10 @@ void prepare_cpu(base::CpuId cpu, std::uint32_t apic_id, TableSource take_frame)
     table[page_of(cpu_area.gdt) + 14] = make_entry(frames.gdt, Rights::read);
 
     std::uint64_t const own_slot = make_own_slot(frames.table, take_frame);
-    for (auto const root : {arch::Root::kernel, arch::Root::user}) {
-        base::Mfn const page = take_frame();
-        frames.roots[static_cast<unsigned>(root)] = page;
-        fill_hypervisor_slots(page, own_slot,
-                              root == arch::Root::kernel ? MachineToPhys::shown : MachineToPhys::hidden);
-    }
+    frames.root = take_frame();
+    fill_hypervisor_slots(frames.root, own_slot);
+    arch::frame_as<std::uint64_t>(frames.root)[kMachineToPhysSlot] =
+        machine_to_phys_slot(); // it shows a kernel's first
 
     auto* const entry_data = std::construct_at(arch::frame_as<EntryData>(frames.entry_data));
     entry_data->id = cpu;

@@ -37,7 +37,7 @@ void fill_in(std::byte* copy, char const* symbol, std::uint32_t value) {
 /// What the trampoline runs on: the image, and itself where it is.
 base::Mfn make_trampoline_root(base::Mfn code, TableSource low_frame) {
     PageTableBuilder builder{low_frame(), low_frame, 2};
-    fill_hypervisor_slots(builder.root(), pattern_image_slot(), MachineToPhys::hidden);
+    fill_hypervisor_slots(builder.root(), pattern_image_slot());
     base::Maddr const at = address_of(code);
     builder.map(base::Vaddr{at.raw()}, at, base::kPageSize, Rights::execute);
     return builder.root();

@@ -63,6 +63,9 @@ Status handle_page_fault(domain::Vcpu& vcpu, arch::Registers& registers, Vaddr a
     if (address >= window && address - window < kLdtWindowSize)
         return handle_ldt_fault(vcpu, registers, address - window);
 
+    if (arch::reveal(address))
+        return {};
+
     // The CPU always says "user": for the guest it is so only in its user mode.
     std::uint32_t const user = vcpu.in_kernel() ? 0 : shadow_pt::fault::kUser;
     std::uint32_t const error_code = (registers.error_code & ~shadow_pt::fault::kUser) | user;

@@ -41,9 +41,10 @@ void unmap_image(char const* from, char const* to);
 /// No more is added to the pattern at level 4 from here on.
 void seal_pattern(base::Mfn root);
 
-/// Fills the hypervisor's slots of the root page @p root for @p cpu. @p with_machine_to_phys: the guest may read it.
-enum class MachineToPhys : bool { hidden, shown };
-void fill_hypervisor_slots(base::Mfn root, std::uint64_t own_slot, MachineToPhys shown);
+/// Fills the hypervisor's slots of the root page @p root. @p own_slot: the entry of the image slot. The guest does not see
+/// the machine-to-phys table until machine_to_phys_slot() is in slot 256.
+void fill_hypervisor_slots(base::Mfn root, std::uint64_t own_slot);
+std::uint64_t machine_to_phys_slot();
 /// The pattern's own entry for the image slot: for code that belongs to no CPU (the trampoline).
 std::uint64_t pattern_image_slot();
 

@@ -28,7 +28,7 @@ namespace x86 {
 struct EntryData {
     base::CpuId id{};
     std::uint32_t apic_id = 0;
-    std::array<std::uint64_t, 2> cr3{}; ///< of the two root pages; index: arch::Root
+    std::array<std::uint64_t, 2> cr3{}; ///< of the root page, by who is shown in it; index: arch::Root
     Tss tss;
 };
 
@@ -36,7 +36,7 @@ struct CpuData {
     std::uint64_t scratch = 0; ///< entry.S: RSP, until it is on the stack
     base::LockWitness lock_witness;
 
-    arch::Root root = arch::Root::kernel;    ///< the one in CR3
+    arch::Root root = arch::Root::kernel;    ///< the one that CR3 shows
     std::array<bool, 2> flush_owed{};        ///< at the next use of a root
     std::uint64_t timer = ~std::uint64_t{0}; ///< when arch::on_timer() is due
     std::uint64_t cr4 = 0;                   ///< as it is now
@@ -93,7 +93,7 @@ struct CpuFrames {
     base::Mfn table;      ///< the lowest table of the area: entry n maps page n
     base::Mfn entry_data; ///< page 1, writable
     base::Mfn gdt;        ///< page 46, the first of ours, writable
-    std::array<base::Mfn, 2> roots;
+    base::Mfn root;
 };
 CpuFrames& frames_of(base::CpuId cpu);
 

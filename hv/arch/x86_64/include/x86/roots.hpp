@@ -1,4 +1,4 @@
-/// The root pages: what CR3 gets. Two for each CPU, one for each mode of a guest.
+/// The root pages: what CR3 gets. One for each CPU.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,10 @@
 
 namespace x86 {
 
-/// What CR3 gets for @p cpu's @p root: the page, and where there are PCIDs its own.
+/// What CR3 gets for @p cpu's @p root: the page, and where there are PCIDs the root's own.
 std::uint64_t root_cr3(base::CpuId cpu, arch::Root root);
 
-/// The kernel root, for CR3 before CR4.PCIDE is on: no PCID may be named then.
+/// The page alone, for CR3 before CR4.PCIDE is on: no PCID may be named then.
 std::uint64_t root_without_pcid(base::CpuId cpu);
 
 } // namespace x86
