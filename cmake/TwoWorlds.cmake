@@ -16,7 +16,8 @@ target_link_libraries(world_bare INTERFACE world_common)
 target_compile_options(world_bare INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit>
   -mgeneral-regs-only -mno-red-zone -fPIE -mcmodel=small -fvisibility=hidden -fno-stack-protector
-  -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -ffunction-sections -fdata-sections -O2 -g)
+  -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -ffunction-sections -fdata-sections -O2 -g
+  $<$<CONFIG:Release>:-flto=auto>)
 
 option(HOSTED_SANITIZERS "Build the hosted world with ASan and UBSan" ON)
 add_library(world_hosted INTERFACE)
