@@ -195,6 +195,13 @@ void serve(int port, Request& request) {
     close(ended);
 }
 
+/// After an answer. What is written while the client is leaving costs QEMU a buffer of the port's, and there are 128.
+void wait_until_client_has_gone(int port) {
+    pollfd watched{port, POLLIN, 0}; // or the next one's request is here already
+    while (poll(&watched, 1, -1) < 0)
+        ;
+}
+
 [[noreturn]] void serve_port(char const* name) {
     auto const port = open(name, O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (port < 0)
@@ -202,8 +209,10 @@ void serve(int port, Request& request) {
     for (;;) {
         // A read returns at once while no client is there; a write waits for one.
         write_all(port, std::array{'\0'});
-        if (auto request = read_request(port))
+        if (auto request = read_request(port)) {
             serve(port, *request);
+            wait_until_client_has_gone(port);
+        }
     }
 }
 

@@ -35,7 +35,7 @@ void write_each_page(char volatile* place, std::size_t bytes) {
 
 Batch map_touch_unmap() {
     return [] {
-        return timed(8, [] {
+        return timed(2, [] {
             constexpr std::size_t kBytes = 64 * kPage;
             auto* const place = map_anonymous(kBytes);
             write_each_page(place, kBytes);
@@ -46,7 +46,7 @@ Batch map_touch_unmap() {
 
 Batch anonymous_fault() {
     return [] {
-        constexpr std::size_t kPages = 512;
+        constexpr std::size_t kPages = 256;
         auto* const place = map_anonymous(kPages * kPage);
         auto const sample = timed(1, [&] { write_each_page(place, kPages * kPage); });
         unmap(place, kPages * kPage);
@@ -55,7 +55,7 @@ Batch anonymous_fault() {
 }
 
 Batch file_fault() {
-    constexpr std::size_t kFaults = 256;
+    constexpr std::size_t kFaults = 64;
     constexpr std::size_t kBytes = kFaults * kFaultAround;
     auto const file = memfd_create("bench", 0);
     require(file >= 0 && ftruncate(file, kBytes) == 0, "memfd_create");

@@ -114,7 +114,7 @@ void wait_for(pid_t child) {
 
 Batch fork_exit() {
     return [] {
-        return timed(5, [] {
+        return timed(2, [] {
             auto const child = fork();
             if (child == 0)
                 _exit(0);
@@ -125,7 +125,7 @@ Batch fork_exit() {
 
 Batch fork_exec() {
     return [] {
-        return timed(5, [] {
+        return timed(2, [] {
             auto const child = fork();
             if (child == 0) {
                 execl("/proc/self/exe", "bench", kNothing.data(), nullptr);

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 from house import paths
+from house.host import disk, hosts, shape
 from house.hosted import Count
-from house.say import say, step, tail
+from house.say import Failure, say, step, tail
 
 TERN = paths.ROOT / "tern"
 BOOT_SECONDS = 300
@@ -102,6 +103,15 @@ def a_laboratory_stays_until_it_is_taken_down():
     expect(tern("lab", "run", "--name", name, "--", "true"), 125, b"", b"is up: ./tern lab up")
 
 
+def a_host_runs_a_thousand_commands_one_after_the_other():
+    """Each is a client that leaves as soon as it is answered: what that costs the port, the port has to get back."""
+    wanted = shape.Shape(hypervisor="none", kernel="packaged", cpu=shape.CPU["none"])
+    with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
+        for number in range(1000):
+            status = hosts.run(laboratory.folder, wanted.names[0], 0, [b"true"], time.monotonic() + BOOT_SECONDS)
+            assert status == 0, f"exit status {status} of command {number}"
+
+
 def wait_until(true):
     end = time.monotonic() + 60
     while not true():
@@ -115,6 +125,7 @@ def tests():
               "shape": cpus_and_memory_are_what_was_asked_for,
               "hosts": two_hosts_share_a_wire_and_a_disk,
               "unavailable": a_host_that_cannot_be_had_is_125,
+              "many": a_host_runs_a_thousand_commands_one_after_the_other,
               "signals": an_ended_exec_leaves_no_machine,
               "lab": a_laboratory_stays_until_it_is_taken_down}
     return [HostTest(f"qemu.exec.{name}", body) for name, body in bodies.items()]
@@ -128,7 +139,7 @@ def run(chosen, each=None):
         with step(test.name):
             try:
                 test.body()
-            except (AssertionError, subprocess.TimeoutExpired) as failure:
+            except (AssertionError, Failure, subprocess.TimeoutExpired) as failure:
                 problem = str(failure)
                 say(f"FAILED {test.name}: {problem}")
         counted += Count(passed=not problem, failed=bool(problem))
