@@ -7,6 +7,7 @@ namespace domain {
 void FlushClock::flush_here() {
     auto const begun = clock_.begin_flush();
     arch::flush_tlb();
+    cpus_[arch::this_cpu().raw()].kernel_pages.forget();
     clock_.end_flush(arch::this_cpu(), begun);
     cpus_[arch::this_cpu().raw()].requests.fetch_and(~std::uint32_t{domain::request_flush}, std::memory_order_relaxed);
 }

@@ -30,6 +30,8 @@ Status for_each_piece(Vcpu& vcpu, Mode mode, Vaddr at, std::size_t size, shadow_
         auto const page = TRY(paging.resolve(root.tables, here, access));
         visit(arch::direct_map(page.frame) + page.offset, done, piece);
         paging.done(page);
+        if (access.write && mode == Mode::kernel && page.kind == shadow_pt::TargetKind::own)
+            vcpu.domain.system.this_cpu().kernel_pages.remember(here, page.frame);
         done += piece;
     }
     return {};

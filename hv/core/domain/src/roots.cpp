@@ -16,6 +16,7 @@ void install(Vcpu& vcpu, arch::Root root, base::Mfn shadow) {
     if (!live_here(vcpu))
         return;
     arch::install_root(root, shadow);
+    vcpu.domain.system.this_cpu().kernel_pages.forget();
     bool const in_use = (root == arch::Root::kernel) == vcpu.in_kernel();
     if (in_use)
         arch::use_root(root);

@@ -32,6 +32,7 @@ void pay(Domain& domain, shadow_pt::FlushDebt& debt) {
     if (owed.local.all() || (here && owed.remote.all()))
         flushes.flush_here();
     else {
+        domain.system.this_cpu().kernel_pages.forget();
         for (auto const page : owed.local.pages())
             arch::flush_page(page);
         if (here)

@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstddef>
+#include <cstring>
 #include <span>
 
 #include "abi/xen.hpp"
+#include "arch/cpu.hpp"
 #include "domain/domain.hpp"
 #include "domain/guest_memory.hpp"
 #include "domain/shared_words.hpp"
@@ -48,13 +50,14 @@ void push_interrupted(Frame& frame, domain::Vcpu const& vcpu, arch::Registers co
     frame.push(registers.rip);
 }
 
-Status deliver(domain::Vcpu& vcpu, arch::Registers& registers, Frame const& frame, Bounce const& bounce,
-               bool from_user) {
+/// Where @p frame goes.
+Vaddr place(Frame const& frame, domain::Vcpu const& vcpu, arch::Registers const& registers, bool from_user) {
     std::uint64_t const top = (from_user ? vcpu.kernel_sp : registers.rsp) & ~std::uint64_t{15};
-    auto const bytes = std::as_bytes(frame.words());
-    Vaddr const stack{top - bytes.size()};
-    TRY(domain::copy_to_guest(vcpu, domain::Mode::kernel, stack, bytes));
+    return Vaddr{top - std::as_bytes(frame.words()).size()};
+}
 
+/// The frame is at @p stack: the kernel goes on there.
+void go_on(domain::Vcpu& vcpu, arch::Registers& registers, Bounce const& bounce, Vaddr stack) {
     if (bounce.mask_events)
         domain::set_upcall_mask(vcpu, true);
     registers.rip = bounce.entry;
@@ -62,24 +65,51 @@ Status deliver(domain::Vcpu& vcpu, arch::Registers& registers, Frame const& fram
     registers.ss = FLAT_KERNEL_SS;
     registers.rsp = stack.raw();
     registers.rflags &= ~(kFlagTrap | kFlagNestedTask | kFlagResume | kFlagVirtual8086 | kFlagAlignmentCheck);
+}
+
+Status deliver(domain::Vcpu& vcpu, arch::Registers& registers, Frame const& frame, Bounce const& bounce,
+               bool from_user) {
+    Vaddr const stack = place(frame, vcpu, registers, from_user);
+    TRY(domain::copy_to_guest(vcpu, domain::Mode::kernel, stack, std::as_bytes(frame.words())));
+    go_on(vcpu, registers, bounce, stack);
     return {};
 }
 
-} // namespace
+bool has_entry(Bounce const& bounce) { return bounce.entry != 0 && base::canonical(Vaddr{bounce.entry}); }
 
-Status bounce_to_kernel(domain::Vcpu& vcpu, arch::Registers& registers, Bounce const& bounce) {
-    if (bounce.entry == 0 || !base::canonical(Vaddr{bounce.entry}))
-        return Err{Error::not_found};
-    bool const from_user = !vcpu.in_kernel();
-    enter_kernel_mode(vcpu);
-
+Frame compose(domain::Vcpu const& vcpu, arch::Registers const& registers, Bounce const& bounce, bool from_user) {
     Frame frame;
     push_interrupted(frame, vcpu, registers, from_user);
     if (bounce.error_code)
         frame.push(*bounce.error_code);
     frame.push(registers.r11);
     frame.push(registers.rcx);
-    return deliver(vcpu, registers, frame, bounce, from_user);
+    return frame;
+}
+
+} // namespace
+
+Status bounce_to_kernel(domain::Vcpu& vcpu, arch::Registers& registers, Bounce const& bounce) {
+    if (!has_entry(bounce))
+        return Err{Error::not_found};
+    bool const from_user = !vcpu.in_kernel();
+    enter_kernel_mode(vcpu);
+    return deliver(vcpu, registers, compose(vcpu, registers, bounce, from_user), bounce, from_user);
+}
+
+bool bounce_in_guest(domain::Vcpu& vcpu, arch::Registers& registers, Bounce const& bounce) {
+    bool const from_user = !vcpu.in_kernel();
+    auto const frame = compose(vcpu, registers, bounce, from_user);
+    auto const bytes = std::as_bytes(frame.words());
+    Vaddr const stack = place(frame, vcpu, registers, from_user);
+    base::Mfn const found = vcpu.domain.system.this_cpu().kernel_pages.find(stack, bytes.size());
+    if (!found.valid() || !has_entry(bounce))
+        return false;
+    enter_kernel_mode(vcpu);
+    std::memcpy(arch::direct_map(found) + stack.offset(), bytes.data(), bytes.size());
+    vcpu.domain.host.mark_dirty(found);
+    go_on(vcpu, registers, bounce, stack);
+    return true;
 }
 
 Status bounce_failsafe(domain::Vcpu& vcpu, arch::Registers& registers, arch::Segments const& segments) {

@@ -117,6 +117,14 @@ Status dispatch(domain::Vcpu& vcpu, arch::Registers& registers) {
     }
 }
 
+/// SYSCALL leaves that in RCX and R11.
+void say_where_syscall_was(arch::Registers& registers) {
+    registers.rip = registers.rcx;
+    registers.rflags = registers.r11;
+    registers.cs = FLAT_KERNEL_CS;
+    registers.ss = FLAT_KERNEL_SS;
+}
+
 } // namespace
 
 bool is_exception(std::uint32_t vector) { return vector < kExceptions || vector == kLegacySystemCall; }
@@ -129,12 +137,7 @@ void handle_exception(domain::Vcpu& vcpu, arch::Registers& registers) {
 void handle_system_call(domain::Vcpu& vcpu, arch::Registers& registers) {
     domain::Callback const* callback = &vcpu.syscall_callback;
     switch (registers.vector) {
-    case arch::kSyscallVector:
-        registers.rip = registers.rcx; // where the CPU put them
-        registers.rflags = registers.r11;
-        registers.cs = FLAT_KERNEL_CS;
-        registers.ss = FLAT_KERNEL_SS;
-        break;
+    case arch::kSyscallVector: say_where_syscall_was(registers); break;
     case arch::kSyscall32Vector:
         callback = &vcpu.syscall32_callback;
         registers.rip = registers.rcx;
@@ -155,6 +158,12 @@ void handle_system_call(domain::Vcpu& vcpu, arch::Registers& registers) {
                               : bounce_exception(vcpu, registers, kGeneralProtection, 0);
     if (!status)
         domain::crash(vcpu.domain, "a system call cannot be delivered");
+}
+
+bool system_call_in_guest(domain::Vcpu& vcpu, arch::Registers& registers) {
+    auto const& callback = vcpu.syscall_callback;
+    say_where_syscall_was(registers); // saying it twice changes nothing
+    return bounce_in_guest(vcpu, registers, {callback.address, callback.mask_events, {}});
 }
 
 void handle_resume_fault(domain::Vcpu& vcpu, arch::Registers& registers) {

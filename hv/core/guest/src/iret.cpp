@@ -1,6 +1,9 @@
 #include "guest/iret.hpp"
 
+#include <cstring>
+
 #include "abi/xen.hpp"
+#include "arch/cpu.hpp"
 #include "domain/domain.hpp"
 #include "domain/guest_memory.hpp"
 #include "domain/shared_words.hpp"
@@ -8,10 +11,9 @@
 #include "guest/mode.hpp"
 
 namespace guest {
+namespace {
 
-base::Status iret(domain::Vcpu& vcpu, arch::Registers& registers) {
-    auto const frame = TRY(domain::read_guest<iret_context>(vcpu, base::Vaddr{registers.rsp}));
-
+base::Status apply(iret_context const& frame, domain::Vcpu& vcpu, arch::Registers& registers) {
     if ((frame.cs & 3) == 3)
         TRY(enter_user_mode(vcpu));
     registers.rip = frame.rip;
@@ -31,6 +33,22 @@ base::Status iret(domain::Vcpu& vcpu, arch::Registers& registers) {
     domain::set_upcall_mask(vcpu, (frame.rflags & kFlagInterrupt) == 0);
     vcpu.in_nmi = false;
     return {};
+}
+
+} // namespace
+
+base::Status iret(domain::Vcpu& vcpu, arch::Registers& registers) {
+    return apply(TRY(domain::read_guest<iret_context>(vcpu, base::Vaddr{registers.rsp})), vcpu, registers);
+}
+
+bool iret_in_guest(domain::Vcpu& vcpu, arch::Registers& registers) {
+    base::Vaddr const stack{registers.rsp};
+    iret_context frame;
+    base::Mfn const found = vcpu.domain.system.this_cpu().kernel_pages.find(stack, sizeof frame);
+    if (!found.valid())
+        return false;
+    std::memcpy(&frame, arch::direct_map(found) + stack.offset(), sizeof frame);
+    return apply(frame, vcpu, registers).ok();
 }
 
 } // namespace guest

@@ -10,6 +10,7 @@
 #include "domain/shared_words.hpp"
 #include "guest/bounce.hpp"
 #include "guest/exceptions.hpp"
+#include "guest/iret.hpp"
 #include "guest/switch.hpp"
 #include "hypercall/dispatch.hpp"
 
@@ -91,6 +92,18 @@ void deliver_events(Vcpu& vcpu, arch::Registers& frame) {
         domain::crash(vcpu.domain, "an event cannot be delivered: no callback, or no kernel stack to write to");
 }
 
+bool event_due(Vcpu const& vcpu) {
+    return domain::upcall_due(vcpu) || vcpu.nmi_pending.load(std::memory_order_relaxed);
+}
+
+/// What a guest does most, into its kernel and back, without coming out of it: the CPU still counts as in the guest, so
+/// that nothing is walked, locked or asked. False: nothing has happened.
+bool answered_in_guest(Vcpu& vcpu, arch::Registers& frame) {
+    if (!vcpu.in_kernel())
+        return guest::system_call_in_guest(vcpu, frame);
+    return frame.rax == __HYPERVISOR_iret && guest::iret_in_guest(vcpu, frame);
+}
+
 bool decision_due(System& system, Cpu& cpu, std::uint32_t requests) {
     Vcpu const* const current = cpu.current.load(std::memory_order_relaxed);
     return current == nullptr || (requests & domain::request_look) != 0 || system.now() >= cpu.decision_ends;
@@ -123,8 +136,15 @@ void enter_next(System& system, arch::Registers& frame) {
 
 void handle_exit(System& system, arch::Registers& frame) {
     Cpu& cpu = system.this_cpu();
-    come_out(cpu);
     Vcpu& vcpu = *cpu.current.load(std::memory_order_relaxed);
+    if (frame.vector == arch::kSyscallVector && answered_in_guest(vcpu, frame)) {
+        if (!event_due(vcpu))
+            return; // what others ask of this CPU meanwhile interrupts it in the guest
+        come_out(cpu);
+        enter_next(system, frame);
+        return;
+    }
+    come_out(cpu);
     if (frame.vector == arch::kSyscallVector && vcpu.in_kernel()) {
         frame.rip = frame.rcx; // where SYSCALL put them
         frame.rflags = frame.r11;

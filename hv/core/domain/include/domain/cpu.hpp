@@ -1,7 +1,7 @@
 /// What the core keeps for each physical CPU, and how CPUs ask things of each other.
 ///
-/// A CPU is *in a guest* or in the hypervisor. One in the hypervisor uses no translation of a guest's, so who has made
-/// one invalid need not wait for it: it leaves a request, which that CPU carries out before it next enters a guest. It
+/// A CPU is *in a guest* or in the hypervisor. One in the hypervisor uses no cached translation of a guest's (to answer a
+/// guest from one, it stays "in the guest": run.cpp), so who has made one invalid need not wait for it: it leaves a request, which that CPU carries out before it next enters a guest. It
 /// waits only for CPUs that are in a guest, until they have come out (docs/decisions/0003):
 ///
 ///     asker                                the CPU
@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "base/number.hpp"
+#include "domain/recent_pages.hpp"
 #include "timing/timer_queue.hpp"
 
 namespace domain {
@@ -59,6 +60,7 @@ struct Cpu {
     std::atomic<bool> in_guest{false};
     /// The vCPU whose state this CPU holds; it may be waiting meanwhile. Changed by this CPU only.
     std::atomic<Vcpu*> current{nullptr};
+    RecentPages kernel_pages;
     timing::TimerQueue timers;
     std::uint64_t slice_start = 0;        ///< TSC at which the hypercall began (SP-9)
     std::uint64_t decision_ends = 0;      ///< system time at which the scheduler wants to be asked again

@@ -28,6 +28,9 @@ struct Bounce {
 /// kernel stack that cannot be written) means that the domain cannot go on: the caller crashes it.
 [[nodiscard]] base::Status bounce_to_kernel(domain::Vcpu& vcpu, arch::Registers& registers, Bounce const& bounce);
 
+/// The same, if that can be done while the CPU counts as in the guest: without a walk. False: nothing has happened.
+[[nodiscard]] bool bounce_in_guest(domain::Vcpu& vcpu, arch::Registers& registers, Bounce const& bounce);
+
 /// The failsafe callback: @p registers could not be resumed. @p segments are the selectors as they were to be loaded.
 [[nodiscard]] base::Status bounce_failsafe(domain::Vcpu& vcpu, arch::Registers& registers,
                                            arch::Segments const& segments);
