@@ -129,7 +129,7 @@ void run_cpu() {
 
 namespace arch {
 
-extern "C" void on_guest_exit(Registers* frame) { run::handle_exit(*the_one, *frame); }
+extern "C" [[gnu::hot]] void on_guest_exit(Registers* frame) { run::handle_exit(*the_one, *frame); }
 
 extern "C" void on_resume_fault(Registers* frame) { run::handle_failed_resume(*the_one, *frame); }
 

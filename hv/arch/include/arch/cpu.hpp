@@ -64,7 +64,7 @@ enum class Root : std::uint8_t { kernel, user };
 void install_root(Root root, base::Mfn shadow);
 
 /// Makes @p root the translation of the guest from now on. Flushes as owed.
-void use_root(Root root);
+[[gnu::hot]] void use_root(Root root);
 
 /// The guest faulted at @p address for want of an entry. True if the root in use has one that was not shown to the CPU
 /// until now: the guest may try again.
@@ -142,8 +142,8 @@ void port_out(std::uint16_t port, unsigned bytes, std::uint32_t value);
 void write_back_caches(); ///< WBINVD
 
 // I/O ports without a trap (SDM vol. 1 §19.5.2): one bitmap for the machine, in force on a CPU while its guest may.
-void open_port(std::uint16_t port);    ///< start of day only: who may use ports uses this one without asking
-void allow_open_ports(bool guest_may); ///< on this CPU from now on; at first nobody may
+void open_port(std::uint16_t port); ///< start of day only: who may use ports uses this one without asking
+[[gnu::hot]] void allow_open_ports(bool guest_may); ///< on this CPU from now on; at first nobody may
 
 // --- console, power --------------------------------------------------------------------------------------------------
 

@@ -105,8 +105,7 @@ void prepare_cpu(base::CpuId cpu, std::uint32_t apic_id, TableSource take_frame)
     std::uint64_t const own_slot = make_own_slot(frames.table, take_frame);
     frames.root = take_frame();
     fill_hypervisor_slots(frames.root, own_slot);
-    arch::frame_as<std::uint64_t>(frames.root)[kMachineToPhysSlot] =
-        machine_to_phys_slot(); // it shows a kernel's first
+    make_root_page(cpu, frames.root);
 
     auto* const entry_data = std::construct_at(arch::frame_as<EntryData>(frames.entry_data));
     entry_data->id = cpu;

@@ -51,58 +51,61 @@ class RootPage {
   public:
     base::SpinLock<base::LockRank::roots> lock;
 
-    void install(base::CpuId cpu, arch::Root root, base::Mfn shadow) {
+    /// @p page: @p cpu's root page, which shows a kernel's root of no guest.
+    void begin(std::uint64_t* page) {
+        page_ = page;
+        machine_to_phys_ = machine_to_phys_slot();
+        store(kMachineToPhysSlot, machine_to_phys_);
+    }
+
+    void install(arch::Root root, base::Mfn shadow) {
         shadows_[index(root)] = shadow;
         compared_ = false;
         if (shown_ != root)
             return;
-        auto* const page = page_of(cpu);
         if (shadow.valid())
-            std::memcpy(page, arch::frame_as<std::uint64_t const>(shadow), kLowBytes);
+            std::memcpy(page_, arch::frame_as<std::uint64_t const>(shadow), kLowBytes);
         else
-            std::memset(page, 0, kLowBytes);
+            std::memset(page_, 0, kLowBytes);
         for (auto const slot : used())
-            store(page, slot, high_entry(slot));
+            store(slot, high_entry(slot));
     }
 
     /// Shows the other root. True if nothing that may be cached became wrong by that.
-    bool turn(base::CpuId cpu) {
+    bool turn() {
         shown_ = other(shown_);
-        auto* const page = page_of(cpu);
         // User mode loses sight of the machine-to-phys table.
-        bool kept = store(page, kMachineToPhysSlot, shown_ == arch::Root::kernel ? machine_to_phys_slot() : 0);
+        bool kept = store(kMachineToPhysSlot, shown_ == arch::Root::kernel ? machine_to_phys_ : 0);
         for (auto const slot : used())
-            kept &= store(page, slot, high_entry(slot));
+            kept &= store(slot, high_entry(slot));
         if (!compared_)
             compare();
         for (auto const& difference : std::span{differences_}.first(difference_count_))
-            kept &= store(page, difference.slot, difference.entries[index(shown_)]);
+            kept &= store(difference.slot, difference.entries[index(shown_)]);
         for (unsigned slot = unlisted_; slot < kLowSlots; ++slot)
-            kept &= store(page, slot, entry_of(shown_, slot));
+            kept &= store(slot, entry_of(shown_, slot));
         return kept;
     }
 
     /// Shows a high slot that is used for the first time. False: it is shown already, or there is nothing.
-    bool reveal(base::CpuId cpu, unsigned slot) {
-        auto* const page = page_of(cpu);
+    bool reveal(unsigned slot) {
         auto const entry = entry_of(shown_, slot);
-        if (slot < kFirstHigh || page[slot] != 0 || (entry & kPresent) == 0)
+        if (slot < kFirstHigh || page_[slot] != 0 || (entry & kPresent) == 0)
             return false;
         if (used_count_ == used_.size())
-            forget(page);
+            forget();
         used_[used_count_++] = static_cast<std::uint16_t>(slot);
-        store(page, slot, entry);
+        store(slot, entry);
         return true;
     }
 
-    void patch(base::CpuId cpu, arch::Root root, base::Mfn shadow, unsigned slot, std::uint64_t entry) {
+    void patch(arch::Root root, base::Mfn shadow, unsigned slot, std::uint64_t entry) {
         if (shadows_[index(root)] != shadow)
             return;
         if (slot < kLowSlots)
             compared_ = false;
-        auto* const page = page_of(cpu);
-        if (shown_ == root && (slot < kLowSlots || page[slot] != 0))
-            store(page, slot, entry);
+        if (shown_ == root && (slot < kLowSlots || page_[slot] != 0))
+            store(slot, entry);
     }
 
   private:
@@ -111,12 +114,10 @@ class RootPage {
         std::array<std::uint64_t, 2> entries; ///< index: arch::Root
     };
 
-    static std::uint64_t* page_of(base::CpuId cpu) { return arch::frame_as<std::uint64_t>(frames_of(cpu).root); }
-
     /// True if nothing that may be cached became wrong by it. The MMU may be reading the entry.
-    static bool store(std::uint64_t* page, unsigned slot, std::uint64_t entry) {
-        bool const kept = outlives(page[slot], entry);
-        __atomic_store_n(page + slot, entry, __ATOMIC_RELAXED);
+    bool store(unsigned slot, std::uint64_t entry) {
+        bool const kept = outlives(page_[slot], entry);
+        __atomic_store_n(page_ + slot, entry, __ATOMIC_RELAXED);
         return kept;
     }
 
@@ -134,9 +135,9 @@ class RootPage {
     [[nodiscard]] std::span<std::uint16_t const> used() const { return std::span{used_}.first(used_count_); }
 
     /// Starts over with the used slots.
-    void forget(std::uint64_t* page) {
+    void forget() {
         for (auto const slot : used())
-            store(page, slot, 0);
+            store(slot, 0);
         used_count_ = 0;
         cpu_area.data.flush_owed[index(shown_)] = true;
     }
@@ -158,6 +159,8 @@ class RootPage {
 
     static constexpr std::size_t kMost = 24;
 
+    std::uint64_t* page_ = nullptr;
+    std::uint64_t machine_to_phys_ = 0;
     std::array<base::Mfn, 2> shadows_; ///< index: arch::Root
     arch::Root shown_ = arch::Root::kernel;
 
@@ -171,13 +174,20 @@ class RootPage {
 };
 RootPage root_pages[base::kMaxCpus];
 
+/// True if the two roots have PCIDs.
+bool tagged() { return cpu_area.entry.cr3[0] != cpu_area.entry.cr3[1]; }
+
 /// A flush that the root not in use needs, too; without PCIDs it has nothing of its own.
 void owe_to_other(arch::Root root) {
-    if (features().pcid)
+    if (tagged())
         cpu_area.data.flush_owed[index(other(root))] = true;
 }
 
 } // namespace
+
+void make_root_page(base::CpuId cpu, base::Mfn page) {
+    root_pages[cpu.raw()].begin(arch::frame_as<std::uint64_t>(page));
+}
 
 std::uint64_t root_without_pcid(base::CpuId cpu) { return frames_of(cpu).root.raw() << base::kPageShift; }
 
@@ -195,7 +205,7 @@ using namespace x86;
 void install_root(Root root, base::Mfn shadow) {
     auto& page = root_pages[this_cpu().raw()];
     base::LockGuard const guard{page.lock};
-    page.install(this_cpu(), root, shadow);
+    page.install(root, shadow);
     cpu_area.data.flush_owed[index(root)] = true;
 }
 
@@ -208,13 +218,13 @@ void use_root(Root root) {
     if (data.root != root) {
         auto& page = root_pages[this_cpu().raw()];
         base::LockGuard const guard{page.lock};
-        bool const nothing_wrong = page.turn(this_cpu());
+        bool const nothing_wrong = page.turn();
         data.root = root;
-        if (!features().pcid)
+        if (!tagged())
             kept &= nothing_wrong;
     }
     owed = false;
-    if (features().pcid)
+    if (tagged())
         write_cr3(cpu_area.entry.cr3[index(root)] | (kept ? kCr3NoFlush : 0));
     else if (!kept)
         write_cr3(cpu_area.entry.cr3[index(root)]);
@@ -223,7 +233,7 @@ void use_root(Root root) {
 bool reveal(base::Vaddr address) {
     auto& page = root_pages[this_cpu().raw()];
     base::LockGuard const guard{page.lock};
-    if (!page.reveal(this_cpu(), base::table_index(address, 4)))
+    if (!page.reveal(base::table_index(address, 4)))
         return false;
     auto const root = cpu_area.data.root;
     if (std::exchange(cpu_area.data.flush_owed[index(root)], false))
@@ -235,7 +245,7 @@ void patch_root(base::CpuId cpu, Root root, base::Mfn shadow, unsigned slot, std
     ASSERT(slot < kLowSlots || (slot >= kFirstHigh && slot < base::kTableEntries));
     auto& page = root_pages[cpu.raw()];
     base::LockGuard const guard{page.lock};
-    page.patch(cpu, root, shadow, slot, entry);
+    page.patch(root, shadow, slot, entry);
 }
 
 void flush_tlb() {

@@ -34,7 +34,8 @@ class Frame {
 };
 
 /// The five words that every frame ends with: where the guest was.
-void push_interrupted(Frame& frame, domain::Vcpu const& vcpu, arch::Registers const& registers, bool from_user) {
+[[gnu::hot]] void push_interrupted(Frame& frame, domain::Vcpu const& vcpu, arch::Registers const& registers,
+                                   bool from_user) {
     std::uint8_t const saved_mask = domain::upcall_mask(vcpu) ? 1 : 0;
     // Linux reads the ring of the interrupted code in CS: 3 for user mode, 0 for its own.
     std::uint64_t const cs = from_user ? registers.cs | 3 : registers.cs & ~std::uint64_t{3};

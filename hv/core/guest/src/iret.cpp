@@ -13,7 +13,7 @@
 namespace guest {
 namespace {
 
-base::Status apply(iret_context const& frame, domain::Vcpu& vcpu, arch::Registers& registers) {
+[[gnu::hot]] base::Status apply(iret_context const& frame, domain::Vcpu& vcpu, arch::Registers& registers) {
     if ((frame.cs & 3) == 3)
         TRY(enter_user_mode(vcpu));
     registers.rip = frame.rip;

@@ -29,7 +29,7 @@ struct Bounce {
 [[nodiscard]] base::Status bounce_to_kernel(domain::Vcpu& vcpu, arch::Registers& registers, Bounce const& bounce);
 
 /// The same, if that can be done while the CPU counts as in the guest: without a walk. False: nothing has happened.
-[[nodiscard]] bool bounce_in_guest(domain::Vcpu& vcpu, arch::Registers& registers, Bounce const& bounce);
+[[nodiscard, gnu::hot]] bool bounce_in_guest(domain::Vcpu& vcpu, arch::Registers& registers, Bounce const& bounce);
 
 /// The failsafe callback: @p registers could not be resumed. @p segments are the selectors as they were to be loaded.
 [[nodiscard]] base::Status bounce_failsafe(domain::Vcpu& vcpu, arch::Registers& registers,

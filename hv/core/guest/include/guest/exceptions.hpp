@@ -17,7 +17,7 @@ void handle_system_call(domain::Vcpu& vcpu, arch::Registers& registers);
 
 /// SYSCALL from user mode, if that can be done while the CPU counts as in the guest: without a walk. False: nothing has
 /// happened.
-[[nodiscard]] bool system_call_in_guest(domain::Vcpu& vcpu, arch::Registers& registers);
+[[nodiscard, gnu::hot]] bool system_call_in_guest(domain::Vcpu& vcpu, arch::Registers& registers);
 
 /// The CPU could not resume @p registers; their vector and error code say why.
 void handle_resume_fault(domain::Vcpu& vcpu, arch::Registers& registers);

@@ -12,6 +12,6 @@ namespace guest {
 [[nodiscard]] base::Status iret(domain::Vcpu& vcpu, arch::Registers& registers);
 
 /// The same, if that can be done while the CPU counts as in the guest: without a walk. False: nothing has happened.
-[[nodiscard]] bool iret_in_guest(domain::Vcpu& vcpu, arch::Registers& registers);
+[[nodiscard, gnu::hot]] bool iret_in_guest(domain::Vcpu& vcpu, arch::Registers& registers);
 
 } // namespace guest

@@ -8,14 +8,14 @@
 namespace guest {
 
 /// Makes @p vcpu, which runs on this CPU, run in kernel mode from now on. Nothing if it does already.
-void enter_kernel_mode(domain::Vcpu& vcpu);
+[[gnu::hot]] void enter_kernel_mode(domain::Vcpu& vcpu);
 
 /// The other way. Error::invalid if the guest has given no user root: the domain cannot go on (docs/abi.md §2.2).
-[[nodiscard]] base::Status enter_user_mode(domain::Vcpu& vcpu);
+[[nodiscard, gnu::hot]] base::Status enter_user_mode(domain::Vcpu& vcpu);
 
 /// The privilege over ports that @p vcpu's guest has in its present mode, and so whether it must ask each time.
 [[nodiscard]] unsigned effective_iopl(domain::Vcpu const& vcpu);
 /// Has this CPU, which runs @p vcpu, know it: after a change of its mode, its IOPL, or the CPU.
-void apply_iopl(domain::Vcpu const& vcpu);
+[[gnu::hot]] void apply_iopl(domain::Vcpu const& vcpu);
 
 } // namespace guest

@@ -12,7 +12,7 @@ namespace run {
 
 /// The guest on this CPU came out with @p frame. When this returns, @p frame is what the CPU goes on with: perhaps
 /// another vCPU's.
-void handle_exit(domain::System& system, arch::Registers& frame);
+[[gnu::hot]] void handle_exit(domain::System& system, arch::Registers& frame);
 
 /// The CPU could not resume @p frame.
 void handle_failed_resume(domain::System& system, arch::Registers& frame);
