@@ -1,0 +1,184 @@
+/// What a CPU's root page shows: the root of the mode that the guest is in. A change of mode writes only the slots in which
+/// the page then differs (docs/decisions/0006):
+///
+///   low slots    both roots have them all; Linux's are the same in both, and what differs is listed
+///   high slots   shown to kernel mode alone, and each from its first fault on: of the hundreds that a kernel has, it
+///                uses a few. User mode sees such a slot from a fault until it leaves
+///
+/// Entering the kernel then only adds entries, and what was absent is never cached (SDM vol. 3A §4.10.2.3, §4.10.4.3).
+/// Here it is decided what the page shows and whether something cached became wrong; who flushes is roots.cpp.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "arch/cpu.hpp"
+#include "base/frame.hpp"
+#include "base/lock.hpp"
+#include "x86/address_map.hpp"
+
+namespace x86 {
+
+inline constexpr std::uint64_t kRootPresent = 1U << 0;
+inline constexpr std::uint64_t kRootAccessed = 1U << 5;
+
+inline constexpr unsigned kLowSlots = kFirstHypervisorSlot;                     ///< the guest's, below ours
+inline constexpr unsigned kFirstHigh = kFirstHypervisorSlot + kHypervisorSlots; ///< the guest's, from here on
+inline constexpr std::size_t kLowBytes = kLowSlots * sizeof(std::uint64_t);
+
+constexpr unsigned index(arch::Root root) { return static_cast<unsigned>(root); }
+constexpr arch::Root other(arch::Root root) {
+    return root == arch::Root::kernel ? arch::Root::user : arch::Root::kernel;
+}
+
+/// True if what a CPU may have cached by @p old is right by @p entry, too.
+constexpr bool outlives(std::uint64_t old, std::uint64_t entry) {
+    return (old & kRootPresent) == 0 || ((old ^ entry) & ~kRootAccessed) == 0;
+}
+
+/// What RootPage::reveal() did.
+enum class Reveal : std::uint8_t {
+    nothing,           ///< the slot is shown already, or there is nothing in it
+    shown,             ///< the guest may try again
+    shown_after_flush, ///< ... once the TLB has been flushed: others had to go
+};
+
+/// A CPU's root page, and the two shadows that it can show. The lock makes copying a shadow and patching it one after the
+/// other: a patcher changes the shadow first, so whichever comes second has the new entry.
+class RootPage {
+  public:
+    base::SpinLock<base::LockRank::roots> lock;
+
+    /// @p page becomes the root page, which shows kernel mode's root of no guest. @p machine_to_phys: what it has in
+    /// slot 256 for kernel mode.
+    void begin(std::uint64_t* page, std::uint64_t machine_to_phys) {
+        page_ = page;
+        machine_to_phys_ = machine_to_phys;
+        store(kMachineToPhysSlot, machine_to_phys_);
+    }
+
+    /// @p shadow is what @p root shows from now on: if it is shown, all that was cached of it is to be flushed.
+    void install(arch::Root root, base::Mfn shadow) {
+        shadows_[index(root)] = shadow;
+        compared_ = false;
+        if (shown_ != root)
+            return;
+        if (shadow.valid())
+            std::memcpy(page_, arch::frame_as<std::uint64_t const>(shadow), kLowBytes);
+        else
+            std::memset(page_, 0, kLowBytes);
+        for (auto const slot : used())
+            store(slot, high_entry(slot));
+    }
+
+    /// Shows the other root. True if nothing that may be cached became wrong by that.
+    bool turn() {
+        shown_ = other(shown_);
+        // User mode loses sight of the machine-to-phys table.
+        bool kept = store(kMachineToPhysSlot, shown_ == arch::Root::kernel ? machine_to_phys_ : 0);
+        for (auto const slot : used())
+            kept &= store(slot, high_entry(slot));
+        if (!compared_)
+            compare();
+        for (auto const& difference : std::span{differences_}.first(difference_count_))
+            kept &= store(difference.slot, difference.entries[index(shown_)]);
+        for (unsigned slot = unlisted_; slot < kLowSlots; ++slot)
+            kept &= store(slot, entry_of(shown_, slot));
+        return kept;
+    }
+
+    /// Shows a high slot that is used for the first time.
+    Reveal reveal(unsigned slot) {
+        auto const entry = slot < kFirstHigh ? 0 : entry_of(shown_, slot);
+        if ((entry & kRootPresent) == 0 || page_[slot] != 0)
+            return Reveal::nothing;
+        auto answer = Reveal::shown;
+        if (std::ranges::find(used(), slot) == used().end()) {
+            if (used_count_ == used_.size()) {
+                forget();
+                answer = Reveal::shown_after_flush;
+            }
+            used_[used_count_++] = static_cast<std::uint16_t>(slot);
+        }
+        store(slot, entry);
+        return answer;
+    }
+
+    /// Slot @p slot of @p shadow has become @p entry.
+    void patch(arch::Root root, base::Mfn shadow, unsigned slot, std::uint64_t entry) {
+        if (shadows_[index(root)] != shadow)
+            return;
+        if (slot < kLowSlots)
+            compared_ = false;
+        if (shown_ == root && (slot < kLowSlots || page_[slot] != 0))
+            store(slot, entry);
+    }
+
+  private:
+    struct Difference {
+        unsigned slot;
+        std::array<std::uint64_t, 2> entries; ///< index: arch::Root
+    };
+
+    /// True if nothing that may be cached became wrong by it. The MMU may be reading the entry.
+    bool store(unsigned slot, std::uint64_t entry) {
+        bool const kept = outlives(page_[slot], entry);
+        __atomic_store_n(page_ + slot, entry, __ATOMIC_RELAXED);
+        return kept;
+    }
+
+    [[nodiscard]] std::uint64_t entry_of(arch::Root root, unsigned slot) const {
+        auto const shadow = shadows_[index(root)];
+        return shadow.valid() ? __atomic_load_n(arch::frame_as<std::uint64_t const>(shadow) + slot, __ATOMIC_RELAXED)
+                              : 0;
+    }
+
+    /// What a used high slot shows after a change.
+    [[nodiscard]] std::uint64_t high_entry(unsigned slot) const {
+        return shown_ == arch::Root::kernel ? entry_of(shown_, slot) : 0;
+    }
+
+    [[nodiscard]] std::span<std::uint16_t const> used() const { return std::span{used_}.first(used_count_); }
+
+    /// Starts over with the used slots.
+    void forget() {
+        for (auto const slot : used())
+            store(slot, 0);
+        used_count_ = 0;
+    }
+
+    void compare() {
+        difference_count_ = 0;
+        unlisted_ = 0;
+        for (; unlisted_ < kLowSlots; ++unlisted_) {
+            std::array<std::uint64_t, 2> const entries{entry_of(arch::Root{0}, unlisted_),
+                                                       entry_of(arch::Root{1}, unlisted_)};
+            if (entries[0] == entries[1])
+                continue;
+            if (difference_count_ == differences_.size())
+                break;
+            differences_[difference_count_++] = {unlisted_, entries};
+        }
+        compared_ = true;
+    }
+
+    static constexpr std::size_t kMost = 24;
+
+    std::uint64_t* page_ = nullptr;
+    std::uint64_t machine_to_phys_ = 0;
+    std::array<base::Mfn, 2> shadows_; ///< index: arch::Root
+    arch::Root shown_ = arch::Root::kernel;
+
+    bool compared_ = false; ///< the next three hold
+    unsigned unlisted_ = 0; ///< low slots from here on may differ, too
+    unsigned difference_count_ = 0;
+    std::array<Difference, kMost> differences_{};
+
+    unsigned used_count_ = 0;
+    std::array<std::uint16_t, kMost> used_{}; ///< high slots that may be present in the page; no others are
+};
+
+} // namespace x86
