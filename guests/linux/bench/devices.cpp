@@ -67,6 +67,4 @@ constexpr Row kRows[] = {
 
 } // namespace
 
-std::span<Row const> bench::device_rows() {
-    return kRows;
-}
+std::span<Row const> bench::device_rows() { return kRows; }

@@ -20,13 +20,9 @@ char* map(std::size_t bytes, int protection, int flags, int file = -1) {
     return static_cast<char*>(place);
 }
 
-void unmap(char* place, std::size_t bytes) {
-    require(munmap(place, bytes) == 0, "munmap");
-}
+void unmap(char* place, std::size_t bytes) { require(munmap(place, bytes) == 0, "munmap"); }
 
-char* map_anonymous(std::size_t bytes) {
-    return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
-}
+char* map_anonymous(std::size_t bytes) { return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS); }
 
 void write_each_page(char volatile* place, std::size_t bytes) {
     for (std::size_t at = 0; at < bytes; at += kPage)
@@ -90,12 +86,12 @@ Batch protect() {
 constexpr Row kRows[] = {
     {.name = "mmap-touch-munmap", .operation = "mapping, writing and unmapping 64 pages", .prepare = map_touch_unmap},
     {.name = "fault-anonymous", .operation = "the first write to a page", .prepare = anonymous_fault},
-    {.name = "fault-file", .operation = "the first read of a file's page in memory, which maps 16", .prepare = file_fault},
+    {.name = "fault-file",
+     .operation = "the first read of a file's page in memory, which maps 16",
+     .prepare = file_fault},
     {.name = "mprotect", .operation = "taking or giving write access to 64 present pages", .prepare = protect},
 };
 
 } // namespace
 
-std::span<Row const> bench::memory_rows() {
-    return kRows;
-}
+std::span<Row const> bench::memory_rows() { return kRows; }

@@ -27,9 +27,7 @@ Pipe make_pipe() {
     return {.read_end = ends[0], .write_end = ends[1]};
 }
 
-void send(Pipe const& pipe) {
-    require(write(pipe.write_end, "t", 1) == 1, "write");
-}
+void send(Pipe const& pipe) { require(write(pipe.write_end, "t", 1) == 1, "write"); }
 
 void receive(Pipe const& pipe) {
     char token{};
@@ -83,13 +81,9 @@ Batch ring(std::size_t processes) {
     };
 }
 
-Batch two_processes() {
-    return ring(2);
-}
+Batch two_processes() { return ring(2); }
 
-Batch sixteen_processes() {
-    return ring(16);
-}
+Batch sixteen_processes() { return ring(16); }
 
 Batch pipe_round_trip() {
     auto const there = make_pipe();
@@ -148,6 +142,4 @@ constexpr Row kRows[] = {
 
 } // namespace
 
-std::span<Row const> bench::process_rows() {
-    return kRows;
-}
+std::span<Row const> bench::process_rows() { return kRows; }

@@ -120,7 +120,8 @@ TEST_F(SystemCall, GoesToTheNewFrameOnceTheKernelHasMappedItsStackElsewhere) {
     enter();
     EXPECT_EQ(pushed()[0], kProgram);
     auto const words = std::span{arch::frame_as<std::uint64_t>(old_frame), base::kTableEntries};
-    EXPECT_TRUE(std::ranges::all_of(words, [](std::uint64_t word) { return word == 0; })) << "it is not the stack any more";
+    EXPECT_TRUE(std::ranges::all_of(words, [](std::uint64_t word) { return word == 0; }))
+        << "it is not the stack any more";
 }
 
 TEST_F(SystemCall, KnowsNothingAfterAFlushOrANewRoot) {
