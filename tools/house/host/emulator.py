@@ -12,7 +12,7 @@ def port(name, number):
 def command(shape, number, iso):
     """Of host `number`, from 0. Its sockets and console are called by its name, wires by the number of the host on their left."""
     name = shape.names[number]
-    words = ["qemu-system-x86_64", "-name", name, "-accel", "tcg,thread=multi", "-machine", shape.machine,
+    words = [*shape.emulator, "-name", name, "-accel", "tcg,thread=multi", "-machine", shape.machine,
              "-cpu", shape.cpu, "-smp", str(shape.cpus), "-m", f"{shape.memory}M", "-nodefaults", "-display", "none",
              "-no-reboot", "-pidfile", f"{name}.pid",
              "-chardev", f"socket,id=console,path={name}.console,server=on,wait=off,logfile={name}.log",

@@ -6,6 +6,7 @@ import re
 NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
 HYPERVISORS = ("tern", "xen", "none")
 DOM0_MIB = 768
+EMULATOR = ("qemu-system-x86_64",)  # as its command line begins
 FOR_OTHERS_MIB = 192  # what a hypervisor wants for itself
 # Real Xen's guests see corrupt floating-point state under QEMU's "max".
 CPU = {"tern": "max", "xen": "qemu64", "none": "max"}
@@ -26,6 +27,7 @@ class Shape:
     debug: bool = False
     options: str = ""
     arguments: str = ""
+    emulator: tuple = EMULATOR
     far_end: bool = False  # of the last host's wire: a socket, for a program of ours
 
     @property

@@ -153,14 +153,15 @@ void shut_down(Domain& domain, std::uint32_t reason) {
     stop_all_vcpus(domain);
 }
 
-void crash(Domain& domain, std::string_view why) {
+void crash(Domain& domain, std::string_view why, arch::Registers const& live) {
     console::error("{} crashed: {}", domain.id, why);
     // The serial line is slow, and a CPU that writes to it does nothing else: of any but domain 0, a little must do.
     if (domain.privileged)
         dump_trace(domain.system);
+    Vcpu const* const here = domain.system.this_cpu().current.load();
     for (Vcpu* const vcpu : domain.vcpus)
-        if (domain.privileged || domain.system.this_cpu().current.load() == vcpu)
-            dump_vcpu(*vcpu, nullptr);
+        if (domain.privileged || vcpu == here)
+            dump_vcpu(*vcpu, vcpu == here ? &live : nullptr);
     shut_down(domain, SHUTDOWN_crash);
 }
 

@@ -131,7 +131,8 @@ bool is_exception(std::uint32_t vector) { return vector < kExceptions || vector 
 
 void handle_exception(domain::Vcpu& vcpu, arch::Registers& registers) {
     if (!dispatch(vcpu, registers))
-        domain::crash(vcpu.domain, "an exception cannot be delivered: no handler, or no kernel stack to write to");
+        domain::crash(vcpu.domain, "an exception cannot be delivered: no handler, or no kernel stack to write to",
+                      registers);
 }
 
 void handle_system_call(domain::Vcpu& vcpu, arch::Registers& registers) {
@@ -157,7 +158,7 @@ void handle_system_call(domain::Vcpu& vcpu, arch::Registers& registers) {
                               ? bounce_to_kernel(vcpu, registers, {callback->address, callback->mask_events, {}})
                               : bounce_exception(vcpu, registers, kGeneralProtection, 0);
     if (!status)
-        domain::crash(vcpu.domain, "a system call cannot be delivered");
+        domain::crash(vcpu.domain, "a system call cannot be delivered", registers);
 }
 
 bool system_call_in_guest(domain::Vcpu& vcpu, arch::Registers& registers) {
@@ -172,7 +173,7 @@ void handle_resume_fault(domain::Vcpu& vcpu, arch::Registers& registers) {
     Status const status = registers.vector == kPageFault ? handle_page_fault(vcpu, registers, arch::fault_address())
                                                          : bounce_as_raised(vcpu, registers);
     if (!status)
-        domain::crash(vcpu.domain, "the CPU refuses to resume the guest, and it has no handler for that");
+        domain::crash(vcpu.domain, "the CPU refuses to resume the guest, and it has no handler for that", registers);
 }
 
 } // namespace guest

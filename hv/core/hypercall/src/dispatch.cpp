@@ -70,7 +70,7 @@ void dispatch(domain::Vcpu& vcpu, arch::Registers& registers) {
     auto const number = registers.rax;
     if (number == __HYPERVISOR_iret) {
         if (!guest::iret(vcpu, registers))
-            domain::crash(vcpu.domain, "iret: the frame cannot be read, or there is no user root");
+            domain::crash(vcpu.domain, "iret: the frame cannot be read, or there is no user root", registers);
         return;
     }
     Handler const handler = find_handler(number);

@@ -54,7 +54,7 @@ void put_on(System& system, Cpu& cpu, Vcpu& vcpu, arch::Registers& frame) {
     domain::write_time(vcpu);
     domain::write_runstate_area(vcpu);
     if (!loaded)
-        domain::crash(vcpu.domain, "its segments cannot be loaded, and there is no failsafe callback");
+        domain::crash(vcpu.domain, "its segments cannot be loaded, and there is no failsafe callback", frame);
 }
 
 /// Asks the scheduler who is next, and makes it so. False: nobody.
@@ -89,7 +89,7 @@ void deliver_events(Vcpu& vcpu, arch::Registers& frame) {
     if (status && domain::upcall_due(vcpu))
         status = guest::bounce_to_kernel(vcpu, frame, {vcpu.event_callback.address, true, {}});
     if (!status)
-        domain::crash(vcpu.domain, "an event cannot be delivered: no callback, or no kernel stack to write to");
+        domain::crash(vcpu.domain, "an event cannot be delivered: no callback, or no kernel stack to write to", frame);
 }
 
 bool event_due(Vcpu const& vcpu) {

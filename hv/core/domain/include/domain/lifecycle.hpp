@@ -29,7 +29,7 @@ void set_wall_clock(System& system, timing::WallTime at_boot);
 void shut_down(Domain& domain, std::uint32_t reason);
 
 /// The domain did what it cannot go on after, or what the hypervisor cannot repair: says @p why on the console with
-/// the vCPU's state, and shuts it down (SHUTDOWN_crash).
-void crash(Domain& domain, std::string_view why);
+/// the vCPU's state, and shuts it down (SHUTDOWN_crash). @p live: the registers of the vCPU that this CPU runs.
+void crash(Domain& domain, std::string_view why, arch::Registers const& live);
 
 } // namespace domain
