@@ -163,6 +163,21 @@ TEST("the data selectors") {
     write_fs(0);
 }
 
+TEST("bases that are none of their selectors': user mode's in GS while the base is the kernel's") {
+    set_segment_base(SEGBASE_GS_KERNEL, 0xffff'8880'1234'5000);
+    set_segment_base(SEGBASE_GS_USER_SEL, FLAT_USER_DS32);
+    set_segment_base(SEGBASE_GS_USER, 0x7fff'1234'5000);
+    write_fs(FLAT_USER_DS32);
+    set_segment_base(SEGBASE_FS, 0x1111'0000);
+    switch_away();
+    CHECK_EQ(rdmsr(kGsBase), 0xffff'8880'1234'5000);
+    CHECK_EQ(rdmsr(kKernelGsBase), 0x7fff'1234'5000);
+    CHECK_EQ(read_fs(), FLAT_USER_DS32);
+    CHECK_EQ(rdmsr(kFsBase), 0x1111'0000);
+    set_segment_base(SEGBASE_GS_USER_SEL, 0);
+    write_fs(0);
+}
+
 TEST("a base that a selector of the guest's own GDT brought along") {
     Page const table = fresh_page();
     table[3] = 0x12cf'f334'5600'ffff; // a data segment at 0x12345600

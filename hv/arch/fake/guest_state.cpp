@@ -34,6 +34,7 @@ std::uint8_t load_segments(Segments const& segments) {
     live.es = loaded(segments.es, fault_es, faults);
     live.fs = loaded(segments.fs, fault_fs, faults);
     live.gs = loaded(segments.gs, fault_gs, faults);
+    live.fs_base_from_selector = live.gs_base_from_selector = live.inactive_gs_base_from_selector = false;
     return faults;
 }
 

@@ -84,7 +84,8 @@ void flush_page(base::Vaddr address);
 enum SegmentFault : std::uint8_t { fault_ds = 1, fault_es = 2, fault_fs = 4, fault_gs = 8 };
 
 Segments read_segments();
-/// Loads all; a non-null FS or GS selector takes precedence over its base. Answers which selectors failed.
+/// Loads all: bases as given, whatever the selectors' descriptors say, but for those that are to come from them. Answers
+/// which selectors failed.
 std::uint8_t load_segments(Segments const& segments);
 void swap_gs(); ///< the guest changed between kernel and user mode
 std::uint64_t fs_base();

@@ -27,6 +27,8 @@ struct Segments {
     std::uint64_t fs_base = 0;
     std::uint64_t gs_base = 0;          ///< the active one (GS.base): the kernel's while the guest is in kernel mode
     std::uint64_t inactive_gs_base = 0; ///< MSR_KERNEL_GS_BASE: the one that swapgs brings in
+    /// Of who has not run yet, a selector can say more than the base: then the base is its descriptor's.
+    bool fs_base_from_selector = false, gs_base_from_selector = false, inactive_gs_base_from_selector = false;
 };
 
 } // namespace arch

@@ -50,11 +50,13 @@ std::uint8_t load_segments(Segments const& segments) {
     auto faults =
         static_cast<std::uint8_t>(failed(load_ds(segments.ds), fault_ds) | failed(load_es(segments.es), fault_es) |
                                   failed(load_fs(segments.fs), fault_fs) | failed(load_gs(segments.gs), fault_gs));
-    if (is_null(segments.fs) || (faults & fault_fs) != 0)
+    // A base is not its selector's for long: Linux keeps user mode's selector in GS while the base is its kernel's.
+    if (!segments.fs_base_from_selector || (faults & fault_fs) != 0)
         set_fs_base(segments.fs_base);
-    if (is_null(segments.gs) || (faults & fault_gs) != 0)
+    bool const gs_loaded = (faults & fault_gs) == 0;
+    set_inactive_gs_base(segments.inactive_gs_base_from_selector && gs_loaded ? gs_base() : segments.inactive_gs_base);
+    if (!segments.gs_base_from_selector || !gs_loaded)
         set_gs_base(segments.gs_base);
-    set_inactive_gs_base(segments.inactive_gs_base);
     return faults;
 }
 

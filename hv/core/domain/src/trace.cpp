@@ -5,6 +5,7 @@
 #include "arch/cpu.hpp"
 #include "console/global.hpp"
 #include "domain/domain.hpp"
+#include "domain/guest_memory.hpp"
 #include "domain/system.hpp"
 
 namespace domain {
@@ -74,6 +75,19 @@ void dump_trace(System& system) {
         });
 }
 
+/// What may be return addresses on the stack from @p at on.
+void print_stack(Vcpu& vcpu, Vaddr at) {
+    constexpr unsigned kWords = 1024;
+    constexpr std::uint64_t kLinuxText = 0xffff'ffff'8000'0000; // and that of most kernels
+    for (unsigned i = 0; i < kWords; ++i) {
+        auto const word = read_guest<std::uint64_t>(vcpu, at + i * sizeof(std::uint64_t));
+        if (!word)
+            return;
+        if (word.value() >= kLinuxText)
+            console::always("    stack {:#x}: {:#018x}", (at + i * sizeof(std::uint64_t)).raw(), word.value());
+    }
+}
+
 void dump_vcpu(Vcpu& vcpu, arch::Registers const* live) {
     auto const& at = live != nullptr ? *live : vcpu.saved.registers;
     auto const* const info = vcpu.info();
@@ -95,6 +109,8 @@ void dump_vcpu(Vcpu& vcpu, arch::Registers const* live) {
     print_walk(vcpu, Vaddr{at.rip});
     if (info != nullptr && at.vector == 14)
         print_walk(vcpu, Vaddr{info->arch.cr2});
+    if (live != nullptr && vcpu.domain.privileged)
+        print_stack(vcpu, Vaddr{at.rsp});
 }
 
 void dump_domain(Domain& domain) {

@@ -130,9 +130,14 @@ void say_where_syscall_was(arch::Registers& registers) {
 bool is_exception(std::uint32_t vector) { return vector < kExceptions || vector == kLegacySystemCall; }
 
 void handle_exception(domain::Vcpu& vcpu, arch::Registers& registers) {
-    if (!dispatch(vcpu, registers))
-        domain::crash(vcpu.domain, "an exception cannot be delivered: no handler, or no kernel stack to write to",
-                      registers);
+    Status const status = dispatch(vcpu, registers);
+    if (status)
+        return;
+    bool const no_shadow = status.error() == base::Error::no_memory;
+    domain::crash(vcpu.domain,
+                  no_shadow ? "a page fault cannot be served: there is no page for a shadow"
+                            : "an exception cannot be delivered: no handler, or no kernel stack to write to",
+                  registers);
 }
 
 void handle_system_call(domain::Vcpu& vcpu, arch::Registers& registers) {
