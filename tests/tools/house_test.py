@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 from house import hosted, iso, pairwise, tap  # noqa: E402
+from house.host import dom0_tests  # noqa: E402
 from house.machine import Verdict, verdict_of  # noqa: E402
 from house.say import Failure  # noqa: E402
 
@@ -45,6 +46,16 @@ class VerdictTest(unittest.TestCase):
         self.assertEqual([verdict_of(status) for status in (33, 35, 37, 39, 124, 137, 0, 1)],
                          [Verdict.PASSED, Verdict.FAILED, Verdict.PANIC, Verdict.REBOOT, Verdict.HANG, Verdict.HANG,
                           Verdict.SILENT, Verdict.BROKEN])
+
+
+class RefusalsTest(unittest.TestCase):
+    def test_what_was_refused_is_told_by_call_and_reason(self):
+        log = ("(TERN) [    4.9] d0v0: hypercall 12(0xb, 0xffffffff82a03d00, 0x40, 0x0): no memory\r\n"
+               "(TERN) [    1.3] d0v1: hypercall 7(0xffffffff82a03d70, 0x0, 0x0, 0x26000): not implemented\r\n"
+               "(TERN) [    4.3] d0: page table refused: the frame has another use (G6ec0b)\r\n"
+               "(TERN) [    6.1] c0 35109300260 d0v1: hypercall 25(0x3, 0x0, 0x0)\r\n")
+        self.assertEqual(dom0_tests.refusals(log), {"hypercall 12 (11): no memory", "hypercall 7: not implemented",
+                                                    "page table refused: the frame has another use"})
 
 
 class PairwiseTest(unittest.TestCase):

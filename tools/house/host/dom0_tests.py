@@ -3,6 +3,7 @@ real Xen (tests/golden/xl): the same keys and columns in the same order, `*` for
 another. The same tests run on real Xen, too (qemu.xen.*, --all): a golden file that Xen itself does not match is wrong."""
 import fnmatch
 import functools
+import re
 
 from house import paths
 from house.host.tests import HostTest, expect, tern
@@ -52,6 +53,26 @@ def the_tools_change_what_they_show(hypervisor):
     assert lines[2].startswith("6.1."), f"not Debian's kernel: {lines[2:]}"
 
 
+def refusals(log):
+    """What a debug build logged that it refused domain 0: without the arguments, but for a sub-operation's number."""
+    found = set()
+    for number, first, why in re.findall(r"d0v\d+: hypercall (\d+)\((0x[0-9a-f]+)[^)]*\): (.+)", log):
+        operation = f" ({int(first, 16)})" if int(first, 16) < 256 else ""
+        found.add(f"hypercall {number}{operation}: {why.strip()}")
+    found |= {f"page table refused: {why}" for why in re.findall(r"d0: page table refused: ([^(\n]+) \(", log)}
+    return found
+
+
+def no_refusal_is_new():
+    documented = set(re.findall(r"`((?:hypercall|page table) [^`]+)`", (paths.ROOT / "docs/abi-coverage.md").read_text()))
+    log = paths.BUILD / "guest-logs/dom0-refusals.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    in_dom0("tern", "xl info && xl list && xl vcpu-list", "--cpus", "2", "--debug", "--log", str(log))
+    seen = refusals(log.read_text(errors="replace"))
+    assert seen, "a debug build logs what it refuses; nothing was logged"
+    assert seen <= documented, f"not in docs/abi-coverage.md: {sorted(seen - documented)}"
+
+
 def tests_on(hypervisor, prefix):
     bodies = {"tools": the_tools_print_what_they_print_on_xen, "control": the_tools_change_what_they_show}
     return [HostTest(f"qemu.{prefix}.{name}", functools.partial(body, hypervisor)) for name, body in bodies.items()]
@@ -59,7 +80,7 @@ def tests_on(hypervisor, prefix):
 
 def tests():
     """On Tern: part of every test run."""
-    return tests_on("tern", "dom0")
+    return tests_on("tern", "dom0") + [HostTest("qemu.dom0.refusals", no_refusal_is_new)]
 
 
 def tests_on_xen():
