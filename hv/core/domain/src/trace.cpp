@@ -44,6 +44,22 @@ void print_walk(Vcpu& vcpu, Vaddr address) {
                         walk.step[i].guest_entry, walk.step[i].shadow, walk.step[i].shadow_entry);
 }
 
+/// What may be return addresses on the stack from @p at on.
+void print_stack(Vcpu& vcpu, Vaddr at) {
+    constexpr unsigned kWords = 1024;
+    constexpr unsigned kMost = 64;                              // the serial line is slow
+    constexpr std::uint64_t kLinuxText = 0xffff'ffff'8000'0000; // and that of most kernels
+    for (unsigned i = 0, shown = 0; i < kWords && shown < kMost; ++i) {
+        auto const word = read_guest<std::uint64_t>(vcpu, at + i * sizeof(std::uint64_t));
+        if (!word)
+            return;
+        if (word.value() < kLinuxText)
+            continue;
+        ++shown;
+        console::always("    stack {:#x}: {:#018x}", (at + i * sizeof(std::uint64_t)).raw(), word.value());
+    }
+}
+
 } // namespace
 
 void trace_hypercall(Vcpu const& vcpu, std::uint64_t number, std::array<std::uint64_t, 6> const& args) {
@@ -73,19 +89,6 @@ void dump_trace(System& system) {
                             base::DomId{record.domain}, base::VcpuId{record.vcpu}, record.number, record.args[0],
                             record.args[1], record.args[2]);
         });
-}
-
-/// What may be return addresses on the stack from @p at on.
-void print_stack(Vcpu& vcpu, Vaddr at) {
-    constexpr unsigned kWords = 1024;
-    constexpr std::uint64_t kLinuxText = 0xffff'ffff'8000'0000; // and that of most kernels
-    for (unsigned i = 0; i < kWords; ++i) {
-        auto const word = read_guest<std::uint64_t>(vcpu, at + i * sizeof(std::uint64_t));
-        if (!word)
-            return;
-        if (word.value() >= kLinuxText)
-            console::always("    stack {:#x}: {:#018x}", (at + i * sizeof(std::uint64_t)).raw(), word.value());
-    }
 }
 
 void dump_vcpu(Vcpu& vcpu, arch::Registers const* live) {

@@ -1,8 +1,9 @@
 /// What the core keeps for each physical CPU, and how CPUs ask things of each other.
 ///
 /// A CPU is *in a guest* or in the hypervisor. One in the hypervisor uses no cached translation of a guest's (to answer a
-/// guest from one, it stays "in the guest": run.cpp), so who has made one invalid need not wait for it: it leaves a request, which that CPU carries out before it next enters a guest. It
-/// waits only for CPUs that are in a guest, until they have come out (docs/decisions/0003):
+/// guest from one it stays "in the guest": run.cpp), so who has made one invalid need not wait for it: it leaves a
+/// request, which that CPU carries out before it next enters a guest. It waits only for CPUs that are in a guest, until
+/// they have come out (docs/decisions/0003):
 ///
 ///     asker                                the CPU
 ///     requests |= flush       (seq_cst)    in_guest = true       (seq_cst)
