@@ -3,6 +3,7 @@
 #include <array>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "abi/xen.hpp"
 #include "arch/cpu.hpp"
@@ -24,6 +25,7 @@ namespace {
 using base::Status;
 using base::Vaddr;
 using emulate::Outcome;
+using namespace std::string_view_literals;
 
 // Vectors (SDM vol. 3A §6.3.1).
 constexpr std::uint32_t kExceptions = 32;
@@ -135,8 +137,8 @@ void handle_exception(domain::Vcpu& vcpu, arch::Registers& registers) {
         return;
     bool const no_shadow = status.error() == base::Error::no_memory;
     domain::crash(vcpu.domain,
-                  no_shadow ? "a page fault cannot be served: there is no page for a shadow"
-                            : "an exception cannot be delivered: no handler, or no kernel stack to write to",
+                  no_shadow ? "a page fault cannot be served: there is no page for a shadow"sv
+                            : "an exception cannot be delivered: no handler, or no kernel stack to write to"sv,
                   registers);
 }
 
