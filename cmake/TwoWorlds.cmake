@@ -16,8 +16,13 @@ target_link_libraries(world_bare INTERFACE world_common)
 target_compile_options(world_bare INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit>
   -mgeneral-regs-only -mno-red-zone -fPIE -mcmodel=small -fvisibility=hidden -fno-stack-protector
-  -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -ffunction-sections -fdata-sections -O2 -g
-  $<$<CONFIG:Release>:-flto=auto>)
+  -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -ffunction-sections -fdata-sections -O2 -g)
+
+# For what the hypervisor's image is made of: it ships optimised as a whole. Not by way of world_bare, which guests have as
+# well: their tests do behind the compiler's back (traps, tables under several types) what holds only from file to file.
+function(optimise_as_a_whole)
+  set_target_properties(${ARGN} PROPERTIES INTERPROCEDURAL_OPTIMIZATION_RELEASE ON)
+endfunction()
 
 option(HOSTED_SANITIZERS "Build the hosted world with ASan and UBSan" ON)
 add_library(world_hosted INTERFACE)
@@ -55,6 +60,7 @@ function(add_two_world_library name)
     target_link_libraries(${target} ${scope} world_${world})
     if(world STREQUAL "bare" AND kind STREQUAL "STATIC")
       set_target_properties(${target} PROPERTIES EXPORT_COMPILE_COMMANDS OFF) # clang-tidy reads the hosted twin
+      optimise_as_a_whole(${target})
     endif()
     foreach(used IN LISTS arg_USES)
       target_link_libraries(${target} ${scope} ${used}${twin})
