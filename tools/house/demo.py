@@ -6,7 +6,6 @@ ABOUT = """Boots the hypervisor as it ships in an emulated machine, shows one gu
 and says how long each took and what it found."""
 
 SHOWN = "hello"
-CPUS = 2
 FEW = 4
 NOT_THERE_YET = """\
 Not there yet: domUs, and what Tern is for, live migration. `./tern exec -- xl info` shows Linux as dom0. CHANGELOG.md and docs/abi-coverage.md say
@@ -18,24 +17,23 @@ def main(words):
     build.set_up()
     build.build("release", build.IMAGE)
     print("Tern is a hypervisor that speaks the Xen paravirtual ABI. GRUB2 starts it in an emulated machine of "
-          f"{CPUS} CPUs;\nit starts our guest '{SHOWN}' as domain 0. From here to the next line of dashes: its "
+          f"{guests.RELEASE_CPUS} CPUs;\nit starts our guest '{SHOWN}' as domain 0. From here to the next line of dashes: its "
           f"console.\n{'-' * 80}", flush=True)
-    shown = machine.run(machine.Shape(CPUS), iso.make("release", SHOWN, machine.OPTIONS, ""),
+    shown = machine.run(machine.Shape(guests.RELEASE_CPUS), iso.make("release", SHOWN, machine.OPTIONS, ""),
                         paths.BUILD / "demo.log", guests.SECONDS, interactive=True)
     print(f"{'-' * 80}\n{SHOWN}: {shown.verdict.value} ({shown.seconds:.1f} s, from power-on to power-off)\n")
     print("Each of our guests checks one part of what the hypervisor promises:\n")
     failures = int(shown.verdict is not machine.Verdict.PASSED)
-    for guest in paths.test_guests():
-        failures += not show(guest)
+    for test in guests.released():
+        failures += not show(test)
     print(f"\n{NOT_THERE_YET}")
     return 0 if failures == 0 else 1
 
 
-def show(guest):
-    test = guests.GuestTest(guest, machine.Shape(CPUS), f"demo.{guest}.{CPUS}cpu", "release")
+def show(test):
     problem, run, report = guests.run_one(test)
     outcome = problem or f"{len(report.passed)} promises kept"
-    print(f"  {guest:14} {run.seconds:5.1f} s   {outcome}", flush=True)
+    print(f"  {test.guest:14} {run.seconds:5.1f} s   {outcome}", flush=True)
     lines = report.failed if problem else report.passed
     for line in lines[:FEW]:
         print(f"                          {line.partition(' - ')[2]}")

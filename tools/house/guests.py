@@ -11,6 +11,7 @@ from house.say import Progress, head, say, step, tail
 SECONDS = 240
 CPUS = (1, 2)
 MORE_CPUS = {"hello": (4,)}
+RELEASE_CPUS = 2
 # What is refused is logged; a guest that asks for nothing else would wait for the serial line. The last option counts.
 MORE_OPTIONS = {"hostile": " guest_loglvl=none/all"}
 
@@ -30,13 +31,19 @@ def options_for(guest):
 
 
 def tests():
-    """Each guest on one and on two CPUs; hello on four as well; and each with two vCPUs that take turns."""
+    """Each guest on one and on two CPUs; hello on four as well; each with two vCPUs that take turns; and on what ships."""
     alone = [GuestTest(guest, machine.Shape(cpus), f"qemu.{guest}.{cpus}cpu", options=options_for(guest))
              for guest in paths.test_guests() for cpus in CPUS + MORE_CPUS.get(guest, ())]
     sharing = [GuestTest(guest, machine.Shape(1), f"qemu.{guest}.1cpu.2vcpus",
                          options=f"{options_for(guest)} dom0_max_vcpus=2", arguments="shares-cpu")
                for guest in paths.test_guests()]
-    return alone + sharing
+    return alone + sharing + released()
+
+
+def released():
+    """Each guest, as it is built for release, on the image that ships."""
+    return [GuestTest(guest, machine.Shape(RELEASE_CPUS), f"qemu.{guest}.release", "release", options_for(guest))
+            for guest in paths.test_guests()]
 
 
 def run_one(test):

@@ -61,6 +61,8 @@ def main(words):
             return 2
         if hosted_names:
             counted += hosted.run(chosen.pattern)
+        if any(test.preset == "release" for test in machine_tests):
+            build.build("release", build.IMAGE)
         counted += guests.run(machine_tests)
         counted += host_tests.run(dom0)
         if chosen.all:
