@@ -6,12 +6,10 @@ A ratio is the median over the turns, with the interval that holds the true medi
 """
 import argparse
 import contextlib
-import io
 import json
 import math
 import re
 import statistics
-import time
 
 from house import build, paths
 from house.host import disk, hosts, reflector, shape
@@ -85,7 +83,7 @@ def main(words):
 
 @contextlib.contextmanager
 def host(name, cpus, cpu):
-    wanted = shape.Shape(hypervisor=name, cpus=cpus, cpu=cpu, kernel="packaged" if name == "none" else "extracted", far_end=True)
+    wanted = shape.Shape(hypervisor=name, cpus=cpus, cpu=cpu, kernel=shape.KERNEL[name], far_end=True)
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
         reflector.start(laboratory)
         yield laboratory
@@ -93,12 +91,10 @@ def host(name, cpus, cpu):
 
 def ask(laboratory, *vector):
     """What the command prints."""
-    output, errors = io.BytesIO(), io.BytesIO()
-    deadline = time.monotonic() + hosts.BOOT_SECONDS
-    status = hosts.run(laboratory.folder, laboratory.shape.names[0], 0, vector, deadline, streams=(output, errors))
+    status, output, errors = laboratory.ask(vector)
     if status != 0:
-        raise Failure(f"{laboratory.shape.hypervisor}: {b' '.join(vector).decode()}: {errors.getvalue().decode().strip()}")
-    return output.getvalue().decode()
+        raise Failure(f"{laboratory.shape.hypervisor}: {b' '.join(vector).decode()}: {errors.decode().strip()}")
+    return output.decode()
 
 
 def list_rows(laboratory):

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "process.hpp"
 #include "row.hpp"
 
 namespace {

@@ -9,7 +9,6 @@
 #include <unistd.h>
 #include <vector>
 
-#include "process.hpp"
 #include "row.hpp"
 
 namespace {

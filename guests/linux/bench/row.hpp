@@ -26,6 +26,9 @@ struct Row {
     Batch (*prepare)();
 };
 
+/// The word with which the benchmark runs itself to do nothing: what `fork-exec` executes.
+inline constexpr std::string_view kNothing = "--nothing";
+
 /// Each room of the benchmark has its rows.
 std::span<Row const> cpu_rows();
 std::span<Row const> process_rows();

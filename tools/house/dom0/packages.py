@@ -78,6 +78,11 @@ def choose(recipe, scratch):
     graph = ask("apt-cache", "depends", "--recurse", *NO_INDIRECT, *whole)
     wanted = [f"{name}/{release}" for name, release in named.items() if release] + [kernel]
     wanted += closure(graph, whole, set(recipe["without"]))
+    return locate(wanted, scratch)
+
+
+def locate(wanted, scratch):
+    """What apt would download for `wanted`: names, or name/release."""
     printed = ask("apt-get", "download", "--print-uris", *APT_OPTIONS, *wanted, folder=scratch)
     found = [Package(file, int(size), digest)
              for file, size, digest in re.findall(r"^'\S+' (\S+) (\d+) SHA256:([0-9a-f]{64})$", printed, re.M)]
@@ -112,7 +117,7 @@ def download(packages, folder):
             folder=folder)
     for package in wanted:
         if not good(package, folder):
-            raise Failure(f"{package.file} is not what apt's lists promise; remove build/linux, and try again")
+            raise Failure(f"{package.file} is not what apt's lists promise; remove {folder}, and try again")
 
 
 def unpack(packages, folder, target):

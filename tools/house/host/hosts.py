@@ -1,5 +1,6 @@
 """A laboratory: hosts that run, in a folder with their consoles, sockets and disks."""
 import contextlib
+import io
 import os
 import select
 import shutil
@@ -48,6 +49,13 @@ class Laboratory:
                 why = (self.folder / f"{name}.errors").read_text(errors="replace")
                 raise Failure(f"QEMU did not start {name}: {why.strip()}")
             time.sleep(0.005)
+
+    def ask(self, vector, seconds=BOOT_SECONDS):
+        """(exit status, standard output, standard error) of the command, as bytes, in the first host, which may still be
+        booting: `seconds` for that."""
+        output, errors = io.BytesIO(), io.BytesIO()
+        status = run(self.folder, self.shape.names[0], 0, vector, time.monotonic() + seconds, streams=(output, errors))
+        return status, output.getvalue(), errors.getvalue()
 
     def stop(self):
         for process in self.processes:

@@ -1,10 +1,8 @@
 """Debian's Linux as dom0 on machines of every kind: what it drives works, its log is clean, and it can end. Slow (--all)."""
 import functools
-import io
-import time
 
 from house import paths, pairwise
-from house.host import disk, hosts, older_qemu, reflector, shape
+from house.host import disk, dom0_tests, hosts, older_qemu, reflector, shape
 from house.host.tests import HostTest
 from house.machine import Verdict, verdict_of
 from house.say import Failure, tail
@@ -24,29 +22,26 @@ dd if=/dev/vm/vm bs=64k count=16 iflag=direct 2>/dev/null | cmp - /tmp/written
 /usr/lib/tern/bench disk-read 50 >/dev/null
 /usr/lib/tern/bench network 50 >/dev/null
 xl info >/dev/null
-! dmesg | grep -E 'WARNING: CPU|BUG:|Call Trace|Oops'
-"""
+""" + dom0_tests.CLEAN_LOG
 
 
 def shape_of(row):
     older = row["qemu"] == "older"
     # SMAP is one of the things that the older QEMU has wrong.
     cpu = f"{row['cpu']},-smap" if older and row["cpu"] != "qemu64" else row["cpu"]
-    return shape.Shape(cpus=row["cpus"], memory=row["memory"], dom0_memory=min(shape.DOM0_MIB, row["memory"] - shape.FOR_OTHERS_MIB),
+    return shape.Shape(cpus=row["cpus"], memory=row["memory"], dom0_memory=min(shape.DOM0_MIB, shape.for_dom0("tern", row["memory"])),
                        kernel=row["kernel"], cpu=cpu, machine=row["machine"], devices=row["devices"], far_end=True,
                        emulator=older_qemu.command() if older else shape.EMULATOR)
 
 
 def everything_works(row):
     wanted = shape_of(row)
-    output, errors = io.BytesIO(), io.BytesIO()
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
         reflector.start(laboratory)
-        status = hosts.run(laboratory.folder, wanted.names[0], 0, [b"sh", b"-c", SCRIPT.encode()],
-                           laboratory.began + hosts.BOOT_SECONDS, streams=(output, errors))
-    said = f"{output.getvalue().decode()}\n{errors.getvalue().decode()}"
+        status, output, errors = laboratory.ask([b"sh", b"-c", SCRIPT.encode()])
+    said = f"{output.decode()}\n{errors.decode()}"
     assert status == 0, f"exit status {status}:\n{tail(said)}"
-    assert output.getvalue().decode().split()[:2] == [str(wanted.cpus), DRIVERS[wanted.devices]], said
+    assert output.decode().split()[:2] == [str(wanted.cpus), DRIVERS[wanted.devices]], said
 
 
 def the_machine_ends(command, verdict):
@@ -54,7 +49,7 @@ def the_machine_ends(command, verdict):
     wanted = shape.Shape()
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
         try:
-            hosts.run(laboratory.folder, wanted.names[0], 0, command, time.monotonic() + hosts.BOOT_SECONDS)
+            laboratory.ask(command)
         except Failure:
             pass  # it went away, as it should
         status = laboratory.processes[0].wait(timeout=60)

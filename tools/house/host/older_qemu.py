@@ -29,9 +29,8 @@ def make():
         if FOLDER.exists():
             return
         with step("unpacking Debian 12's own QEMU"), tempfile.TemporaryDirectory(dir=FOLDER.parent) as scratch:
-            wanted = [f"{name}/bookworm" for name in NAMES]
-            packages.ask("apt-get", *packages.APT_OPTIONS, "download", *wanted, folder=scratch)
-            tree = Path(scratch) / "tree"
-            for file in Path(scratch).glob("*.deb"):
-                packages.ask("dpkg-deb", "-x", str(file), str(tree))
-            shutil.move(tree, FOLDER)
+            folder = Path(scratch)
+            chosen = packages.locate([f"{name}/bookworm" for name in NAMES], folder)
+            packages.download(chosen, folder)
+            packages.unpack(chosen, folder, folder / "tree")
+            shutil.move(folder / "tree", FOLDER)

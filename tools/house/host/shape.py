@@ -10,6 +10,8 @@ EMULATOR = ("qemu-system-x86_64",)  # as its command line begins
 FOR_OTHERS_MIB = 192  # what a hypervisor wants for itself
 # Real Xen's guests see corrupt floating-point state under QEMU's "max".
 CPU = {"tern": "max", "xen": "qemu64", "none": "max"}
+# GRUB starts Linux by itself from the packaged kernel only.
+KERNEL = {"tern": "extracted", "xen": "extracted", "none": "packaged"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Shape:
     memory: int = 2048  # MiB
     dom0_memory: int = DOM0_MIB
     hosts: int = 1
-    kernel: str = "extracted"
+    kernel: str = KERNEL["tern"]
     cpu: str = CPU["tern"]
     machine: str = "q35"
     devices: str = "virtio"
@@ -82,12 +84,17 @@ def add_options(parser):
     parser.add_argument("--arguments", default="", metavar="TEXT", help="more on dom0's kernel command line")
 
 
+def for_dom0(hypervisor, memory):
+    """The most that dom0 can have of `memory`, in MiB."""
+    return memory - (0 if hypervisor == "none" else FOR_OTHERS_MIB)
+
+
 def of(parser, chosen):
     """The Shape that the options ask for."""
-    kernel = chosen.kernel or ("packaged" if chosen.hypervisor == "none" else "extracted")
+    kernel = chosen.kernel or KERNEL[chosen.hypervisor]
     if chosen.hypervisor == "none" and kernel == "extracted":
         parser.error("GRUB starts Linux from the packaged kernel only: without a hypervisor, --kernel is packaged")
-    left = chosen.memory - (0 if chosen.hypervisor == "none" else FOR_OTHERS_MIB)
+    left = for_dom0(chosen.hypervisor, chosen.memory)
     dom0 = chosen.dom0_memory or min(DOM0_MIB, left)
     if not 128 <= dom0 <= left:
         parser.error(f"dom0 cannot have {dom0}M of {chosen.memory}M")

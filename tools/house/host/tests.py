@@ -105,10 +105,10 @@ def a_laboratory_stays_until_it_is_taken_down():
 
 def a_host_runs_a_thousand_commands_one_after_the_other():
     """Each is a client that leaves as soon as it is answered: what that costs the port, the port has to get back."""
-    wanted = shape.Shape(hypervisor="none", kernel="packaged", cpu=shape.CPU["none"])
+    wanted = shape.Shape(hypervisor="none", kernel=shape.KERNEL["none"], cpu=shape.CPU["none"])
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
         for number in range(1000):
-            status = hosts.run(laboratory.folder, wanted.names[0], 0, [b"true"], time.monotonic() + BOOT_SECONDS)
+            status, _, _ = laboratory.ask([b"true"])
             assert status == 0, f"exit status {status} of command {number}"
 
 

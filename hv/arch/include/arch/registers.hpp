@@ -21,6 +21,9 @@ inline constexpr std::uint32_t kSysenterVector = 0x102;  ///< SYSENTER: return a
 static_assert(offsetof(Registers, rip) == 16 * 8);
 static_assert(sizeof(Registers) == 21 * 8);
 
+/// A selector that names no descriptor, whatever its privilege (SDM vol. 3A §3.4.2).
+constexpr bool is_null(std::uint16_t selector) { return selector < 4; }
+
 /// Data segment selectors and the three bases of a guest: what is live in the CPU while the guest runs.
 struct Segments {
     std::uint16_t ds = 0, es = 0, fs = 0, gs = 0;

@@ -18,8 +18,6 @@ using namespace x86;
 
 namespace {
 
-constexpr bool is_null(std::uint16_t selector) { return selector < 4; }
-
 constexpr std::uint8_t failed(bool loaded, SegmentFault which) {
     return loaded ? std::uint8_t{0} : static_cast<std::uint8_t>(which);
 }

@@ -77,9 +77,12 @@ void use_root(Root root) {
 }
 
 bool reveal(base::Vaddr address) {
+    auto const slot = base::table_index(address, 4);
+    if (!RootPage::may_reveal(slot))
+        return false;
     auto& page = root_pages[this_cpu().raw()];
     base::LockGuard const guard{page.lock};
-    auto const done = page.reveal(base::table_index(address, 4));
+    auto const done = page.reveal(slot);
     if (done == Reveal::shown_after_flush)
         write_cr3(cpu_area.entry.cr3[index(cpu_area.data.root)]);
     return done != Reveal::nothing;

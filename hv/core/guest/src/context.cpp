@@ -65,9 +65,6 @@ arch::Registers registers_from(cpu_user_regs_t const& user) {
     return registers;
 }
 
-/// A selector of user mode's that is not null brings its base along (Xen's rule for contexts).
-constexpr bool is_null(std::uint16_t selector) { return selector < 4; }
-
 void set_plain_state(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
     auto const& user = context.user_regs;
     vcpu.saved.registers = registers_from(user);
@@ -80,9 +77,10 @@ void set_plain_state(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
                            .fs_base = context.fs_base,
                            .gs_base = in_kernel ? context.gs_base_kernel : context.gs_base_user,
                            .inactive_gs_base = in_kernel ? context.gs_base_user : context.gs_base_kernel,
-                           .fs_base_from_selector = !is_null(user.fs),
-                           .gs_base_from_selector = !in_kernel && !is_null(user.gs),
-                           .inactive_gs_base_from_selector = in_kernel && !is_null(user.gs)};
+                           // User mode's selectors bring their bases along (Xen's rule for contexts).
+                           .fs_base_from_selector = !arch::is_null(user.fs),
+                           .gs_base_from_selector = !in_kernel && !arch::is_null(user.gs),
+                           .inactive_gs_base_from_selector = in_kernel && !arch::is_null(user.gs)};
     vcpu.iopl = (user.rflags >> kIoplShift) & 3;
     vcpu.kernel_sp = context.kernel_sp;
     vcpu.kernel_ss = emulate::ring3_selector(static_cast<std::uint16_t>(context.kernel_ss));

@@ -119,14 +119,6 @@ Status dispatch(domain::Vcpu& vcpu, arch::Registers& registers) {
     }
 }
 
-/// SYSCALL leaves that in RCX and R11.
-void say_where_syscall_was(arch::Registers& registers) {
-    registers.rip = registers.rcx;
-    registers.rflags = registers.r11;
-    registers.cs = FLAT_KERNEL_CS;
-    registers.ss = FLAT_KERNEL_SS;
-}
-
 } // namespace
 
 bool is_exception(std::uint32_t vector) { return vector < kExceptions || vector == kLegacySystemCall; }
@@ -140,6 +132,13 @@ void handle_exception(domain::Vcpu& vcpu, arch::Registers& registers) {
                   no_shadow ? "a page fault cannot be served: there is no page for a shadow"sv
                             : "an exception cannot be delivered: no handler, or no kernel stack to write to"sv,
                   registers);
+}
+
+void say_where_syscall_was(arch::Registers& registers) {
+    registers.rip = registers.rcx;
+    registers.rflags = registers.r11;
+    registers.cs = FLAT_KERNEL_CS;
+    registers.ss = FLAT_KERNEL_SS;
 }
 
 void handle_system_call(domain::Vcpu& vcpu, arch::Registers& registers) {

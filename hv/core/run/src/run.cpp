@@ -104,6 +104,20 @@ bool answered_in_guest(Vcpu& vcpu, arch::Registers& frame) {
     return frame.rax == __HYPERVISOR_iret && guest::iret_in_guest(vcpu, frame);
 }
 
+/// What the guest came out for.
+void answer(Cpu& cpu, Vcpu& vcpu, arch::Registers& frame) {
+    if (frame.vector == arch::kSyscallVector && vcpu.in_kernel()) {
+        guest::say_where_syscall_was(frame);
+        hypercall::dispatch(vcpu, frame);
+    } else if (frame.vector >= arch::kSyscallVector) {
+        guest::handle_system_call(vcpu, frame);
+    } else if (guest::is_exception(frame.vector)) {
+        guest::handle_exception(vcpu, frame);
+    } else {
+        cpu.alarm_passed(); // an interrupt: perhaps the timer's
+    }
+}
+
 bool decision_due(System& system, Cpu& cpu, std::uint32_t requests) {
     Vcpu const* const current = cpu.current.load(std::memory_order_relaxed);
     return current == nullptr || (requests & domain::request_look) != 0 || system.now() >= cpu.decision_ends;
@@ -141,22 +155,9 @@ void handle_exit(System& system, arch::Registers& frame) {
         if (!event_due(vcpu))
             return; // what others ask of this CPU meanwhile interrupts it in the guest
         come_out(cpu);
-        enter_next(system, frame);
-        return;
-    }
-    come_out(cpu);
-    if (frame.vector == arch::kSyscallVector && vcpu.in_kernel()) {
-        frame.rip = frame.rcx; // where SYSCALL put them
-        frame.rflags = frame.r11;
-        frame.cs = FLAT_KERNEL_CS; // a hypercall returns to the flat segments, wherever it came from
-        frame.ss = FLAT_KERNEL_SS;
-        hypercall::dispatch(vcpu, frame);
-    } else if (frame.vector >= arch::kSyscallVector) {
-        guest::handle_system_call(vcpu, frame);
-    } else if (guest::is_exception(frame.vector)) {
-        guest::handle_exception(vcpu, frame);
     } else {
-        cpu.alarm_passed(); // an interrupt: perhaps the timer's
+        come_out(cpu);
+        answer(cpu, vcpu, frame);
     }
     enter_next(system, frame);
 }

@@ -19,11 +19,9 @@
 #include "base/frame.hpp"
 #include "base/lock.hpp"
 #include "x86/address_map.hpp"
+#include "x86/page_tables.hpp"
 
 namespace x86 {
-
-inline constexpr std::uint64_t kRootPresent = 1U << 0;
-inline constexpr std::uint64_t kRootAccessed = 1U << 5;
 
 inline constexpr unsigned kLowSlots = kFirstHypervisorSlot;                     ///< the guest's, below ours
 inline constexpr unsigned kFirstHigh = kFirstHypervisorSlot + kHypervisorSlots; ///< the guest's, from here on
@@ -36,7 +34,7 @@ constexpr arch::Root other(arch::Root root) {
 
 /// True if what a CPU may have cached by @p old is right by @p entry, too.
 constexpr bool outlives(std::uint64_t old, std::uint64_t entry) {
-    return (old & kRootPresent) == 0 || ((old ^ entry) & ~kRootAccessed) == 0;
+    return (old & kPresent) == 0 || ((old ^ entry) & ~kAccessed) == 0;
 }
 
 /// What RootPage::reveal() did.
@@ -90,10 +88,13 @@ class RootPage {
         return kept;
     }
 
+    /// True for the slots that are not all shown at once. Needs no lock.
+    static constexpr bool may_reveal(unsigned slot) { return slot >= kFirstHigh; }
+
     /// Shows a high slot that is used for the first time.
     Reveal reveal(unsigned slot) {
-        auto const entry = slot < kFirstHigh ? 0 : entry_of(shown_, slot);
-        if ((entry & kRootPresent) == 0 || page_[slot] != 0)
+        auto const entry = may_reveal(slot) ? entry_of(shown_, slot) : 0;
+        if ((entry & kPresent) == 0 || page_[slot] != 0)
             return Reveal::nothing;
         auto answer = Reveal::shown;
         if (std::ranges::find(used(), slot) == used().end()) {

@@ -12,6 +12,10 @@ namespace guest {
 /// @p registers.vector is an exception that @p vcpu raised on this CPU. Crashes the domain if it cannot go on.
 void handle_exception(domain::Vcpu& vcpu, arch::Registers& registers);
 
+/// Has @p registers say where a SYSCALL from 64-bit code was, which the CPU left in RCX and R11; it goes on in the flat
+/// segments, wherever it came from.
+void say_where_syscall_was(arch::Registers& registers);
+
 /// SYSCALL from user mode, SYSCALL from compatibility mode, or SYSENTER.
 void handle_system_call(domain::Vcpu& vcpu, arch::Registers& registers);
 
