@@ -35,8 +35,9 @@ def make():
     with (BUILD / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         recipe = tomllib.loads((SOURCE / "recipe.toml").read_text())
-        chosen = choose(recipe["packages"])
-        key = key_of(chosen)
+        chosen = locked(BUILD / "packages.lock", recipe["packages"], packages.choose)
+        key = key_of(chosen, [SOURCE / "recipe.toml", *(SOURCE / "files").rglob("*"), *Path(__file__).parent.glob("*.py"),
+                              *PROGRAMS.values()])
         if stamp.exists() and stamp.read_text() == key and all(path.exists() for path in dataclasses.astuple(files)):
             return files
         packages.download(chosen, BUILD / "debs")
@@ -52,19 +53,19 @@ def make():
     return files
 
 
-def choose(recipe):
+def locked(lock, recipe, choose):
     """What was chosen when the recipe's list of packages was last changed."""
-    lock = BUILD / "packages.lock"
     head = f"# {hashlib.sha256(repr(sorted(recipe.items())).encode()).hexdigest()}\n"
     if not lock.exists() or not lock.read_text().startswith(head):
-        with step("asking apt for packages"), tempfile.TemporaryDirectory(dir=BUILD) as scratch:
-            write(lock, (head + packages.format_lock(packages.choose(recipe, scratch))).encode())
+        with step("asking apt for packages"), tempfile.TemporaryDirectory(dir=lock.parent) as scratch:
+            write(lock, (head + packages.format_lock(choose(recipe, scratch))).encode())
     return packages.parse_lock(lock.read_text().removeprefix(head))
 
 
-def key_of(chosen):
+def key_of(chosen, inputs):
+    """Of the packages, and of files: where they are, what is in them, whether they are programs."""
     key = hashlib.sha256(packages.format_lock(chosen).encode())
-    for path in sorted([SOURCE / "recipe.toml", *(SOURCE / "files").rglob("*"), *Path(__file__).parent.glob("*.py"), *PROGRAMS.values()]):
+    for path in sorted(inputs):
         if path.is_file():
             key.update(f"{path.relative_to(paths.ROOT)} {os.access(path, os.X_OK)}\n".encode())
             key.update(path.read_bytes())

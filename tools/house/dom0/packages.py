@@ -14,6 +14,7 @@ from house.say import Failure, step
 
 # apt gives up root for a user that cannot write into our folder, and complains.
 APT_OPTIONS = ("-o", "APT::Sandbox::User=root")
+NOTHING_INSTALLED = ("-o", "Dir::State::status=/dev/null")
 NO_INDIRECT = [f"--no-{kind}" for kind in ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")]
 
 
@@ -81,12 +82,25 @@ def choose(recipe, scratch):
     return locate(wanted, scratch)
 
 
-def locate(wanted, scratch):
-    """What apt would download for `wanted`: names, or name/release."""
-    printed = ask("apt-get", "download", "--print-uris", *APT_OPTIONS, *wanted, folder=scratch)
+def choose_system(recipe, scratch):
+    """The packages of a whole system: what apt would install today where nothing is."""
+    kernel = newest_kernel(ask("apt-cache", "show", recipe["kernel"]["of"]), recipe["kernel"]["begins"])
+    simulated = ask("apt-get", "install", "--simulate", "--no-install-recommends", *APT_OPTIONS, *NOTHING_INSTALLED, "?essential",
+                    kernel, *recipe["names"], folder=scratch)
+    return locate(versions(simulated), scratch, NOTHING_INSTALLED)
+
+
+def versions(simulated):
+    """name=version of each package that a simulated installation installs."""
+    return [f"{name}={version}" for name, version in re.findall(r"^Inst (\S+) \((\S+) ", simulated, re.M)]
+
+
+def locate(wanted, scratch, options=()):
+    """What apt would download for `wanted`: names, name/release, or name=version."""
+    printed = ask("apt-get", "download", "--print-uris", *APT_OPTIONS, *options, *wanted, folder=scratch)
     found = [Package(file, int(size), digest)
              for file, size, digest in re.findall(r"^'\S+' (\S+) (\d+) SHA256:([0-9a-f]{64})$", printed, re.M)]
-    missing = {name.partition("/")[0] for name in wanted} - {package.name for package in found}
+    missing = {re.split("[/=]", name)[0] for name in wanted} - {package.name for package in found}
     if missing:
         raise Failure(f"apt has nothing to download for {' '.join(sorted(missing))}")
     return sorted(found, key=lambda package: package.name)
