@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 PORT = 0xF4
-OPTIONS = "console=com1 com1=115200 loglvl=all guest_loglvl=all noreboot debug-exit=0xf4"
+LOG_OPTIONS = "console=com1 com1=115200 loglvl=all guest_loglvl=all"
+OPTIONS = f"{LOG_OPTIONS} noreboot debug-exit={PORT:#x}"
 
 
 class Verdict(enum.Enum):

@@ -14,9 +14,11 @@ def command(shape, number, iso):
     name = shape.names[number]
     words = [*shape.emulator, "-name", name, "-accel", "tcg,thread=multi", "-machine", shape.machine,
              "-cpu", shape.cpu, "-smp", str(shape.cpus), "-m", f"{shape.memory}M", "-nodefaults", "-display", "none",
-             "-no-reboot", "-pidfile", f"{name}.pid",
+             "-pidfile", f"{name}.pid",
              "-chardev", f"socket,id=console,path={name}.console,server=on,wait=off,logfile={name}.log",
              "-serial", "chardev:console"]
+    if not shape.restarts:
+        words += ["-no-reboot"]
     if shape.hypervisor == "tern":
         words += ["-device", f"isa-debug-exit,iobase={machine.PORT:#x},iosize=0x04"]
     return words + boot_disk(shape, iso) + ports(name) + wire(shape, number) + disks(shape)

@@ -18,15 +18,15 @@ PIECE = 1 << 16
 
 
 class Laboratory:
-    """The hosts of `shape` in `folder`. Ends with its process unless it `stays`."""
+    """The hosts of `shape` in `folder`. Ends with its process unless it `stays`. `contents`: disk -> the image that it begins with;
+    else it is empty."""
 
-    def __init__(self, shape, folder, iso, stays=False):
+    def __init__(self, shape, folder, iso, stays=False, contents=None):
         self.shape, self.folder = shape, folder
         self.began = time.monotonic()
         self.processes = []
         for name, mebibytes in shape.disks:
-            with (folder / f"{name}.raw").open("wb") as disk:
-                disk.truncate(mebibytes << 20)
+            fill(folder / f"{name}.raw", mebibytes, (contents or {}).get(name))
         try:
             for number in range(shape.hosts):
                 self.start(number, iso, stays)
@@ -64,8 +64,17 @@ class Laboratory:
             process.wait()
 
 
+def fill(disk, mebibytes, image):
+    if image:
+        subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, disk], check=True)
+    else:
+        disk.touch()
+    with disk.open("r+b") as file:
+        file.truncate(mebibytes << 20)
+
+
 @contextlib.contextmanager
-def temporary(shape, iso, parent):
+def temporary(shape, iso, parent, contents=None):
     """A laboratory that ends with the block; its folder goes, too, unless the block fails: then its consoles stay."""
     parent.mkdir(parents=True, exist_ok=True)
     sweep(parent)
@@ -74,7 +83,7 @@ def temporary(shape, iso, parent):
     laboratory = None
     kept = ()
     try:
-        laboratory = Laboratory(shape, folder, iso)
+        laboratory = Laboratory(shape, folder, iso, contents=contents)
         yield laboratory
     except Failure:
         kept = (".log", ".errors")

@@ -30,6 +30,8 @@ class Shape:
     options: str = ""
     arguments: str = ""
     emulator: tuple = EMULATOR
+    system: str = "laboratory"  # our initramfs; or "debian": a whole one, on a disk called root
+    restarts: bool = False  # with dom0, as a machine does; else QEMU ends, and says how dom0 did
     far_end: bool = False  # of the last host's wire: a socket, for a program of ours
 
     @property
