@@ -17,7 +17,8 @@ The last line is "N passed, N failed"; exits 0 only if none failed.
   ./tern test --all              also the slow pieces: fuzzers, a minute each; booting on every kind of machine; hosts
   ./tern test --all fuzz.acpi    one slow piece; its result and date are kept in build/results/
   ./tern test qemu.exec          ./tern exec and ./tern lab, on hosts with Linux
-  ./tern test qemu.linux         dom0 on machines of every kind"""
+  ./tern test qemu.linux         dom0 on machines of every kind
+  ./tern test qemu.debian        a whole Debian as dom0; 10 minutes under load, with the debug image and with that which ships"""
 
 
 def arguments_of(words):
@@ -28,7 +29,7 @@ def arguments_of(words):
     parser.add_argument("--keep-corpus", action="store_true", help="inputs that reach new code join tests/corpus")
     parser.add_argument("pattern", nargs="?", metavar="PATTERN", help="of the names of tests; a regular expression")
     chosen = parser.parse_args(words)
-    chosen.all = chosen.all or bool(re.match(r"qemu\\?\.(exec|linux|xen)", chosen.pattern or ""))  # who names them, wants them
+    chosen.all = chosen.all or bool(re.match(r"qemu\\?\.(debian|exec|linux|xen)", chosen.pattern or ""))  # who names them, wants them
     try:
         chosen.expression = re.compile(chosen.pattern or "")
     except re.error as error:

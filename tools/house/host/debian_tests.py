@@ -1,0 +1,93 @@
+"""A whole Debian as dom0, from its own initramfs to a login on hvc0: it comes up without a failed unit, Xen's tools work, it ends and
+begins again, and it bears a load. Slow (--all)."""
+import dataclasses
+import functools
+import shlex
+import subprocess
+
+from house import paths
+from house.dom0 import debian
+from house.host import disk, dom0_tests, hosts, shape, terminal
+from house.host.tests import HostTest
+from house.machine import Verdict, verdict_of
+from house.say import tail
+
+SHAPE = shape.Shape(system="debian", cpus=2, dom0_memory=1024, disks=((debian.LABEL, 2048),))
+LOGIN_SECONDS = 900
+ANSWER_SECONDS = 300
+END_SECONDS = 300
+
+STRESS_SECONDS = 600
+STRESS = (f"cd /var/tmp && stress-ng --cpu 2 --vm 2 --vm-bytes 128M --fork 2 --io 2 --hdd 1 --hdd-bytes 64M --switch 2 --verify "
+          f"--metrics-brief --timeout {STRESS_SECONDS}")
+
+CLEAN_LOG = dom0_tests.CLEAN_LOG.replace("Oops", "Oops|rcu.*stall|blocked for more than|EXT4-fs error|I/O error")
+# Xen's unit starts xenstored, and makes domain 0 known to it.
+ANSWERS = f"""
+state=$(systemctl is-system-running --wait) || {{ echo "$state"; systemctl --failed --no-legend; exit 1; }}
+systemctl is-active xen
+test "$(xenstore-read /local/domain/0/name)" = Domain-0
+xl info | grep xen_version
+xl list 0
+mount | grep -q '^/dev/.* on / type ext4 (rw'
+{CLEAN_LOG}
+"""
+
+
+def check(console, script, seconds=ANSWER_SECONDS):
+    """The script goes through, as a whole and line by line."""
+    status, output = console.run(f"sh -ec {shlex.quote(script)}", seconds)
+    assert status == 0, f"exit status {status}:\n{tail(output)}"
+    return output
+
+
+def boot_of(console):
+    return check(console, "cat /proc/sys/kernel/random/boot_id").split()[-1]
+
+
+def end(laboratory, console, command, status):
+    """`command` ends the machine, and leaves a file system that needs no repair."""
+    console.type(f"{command}\n")
+    console.wait_for_end(END_SECONDS)
+    ended = laboratory.processes[0].wait(timeout=END_SECONDS)
+    assert status(ended), f"{command}: QEMU's exit status is {ended}"
+    image = laboratory.folder / f"{debian.LABEL}.raw"
+    checked = subprocess.run(["e2fsck", "-f", "-n", image], capture_output=True, text=True, check=False,
+                             env={"PATH": debian.PATH, "LC_ALL": "C"})
+    assert checked.returncode == 0, f"the file system after {command}:\n{tail(checked.stdout + checked.stderr)}"
+
+
+def started(wanted):
+    files = debian.make()
+    return hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec", {debian.LABEL: files.root})
+
+
+def it_boots_reboots_and_powers_off(wanted):
+    with started(wanted) as laboratory:
+        console = terminal.of(laboratory, wanted.names[0])
+        console.log_in(LOGIN_SECONDS)
+        check(console, ANSWERS)
+        first = boot_of(console)
+        console.type("systemctl reboot\n")
+        console.log_in(LOGIN_SECONDS)
+        check(console, ANSWERS)
+        assert boot_of(console) != first, "it says that it has not booted anew"
+        end(laboratory, console, "systemctl poweroff", lambda status: status == 0)
+
+
+def it_bears_a_load_and_halts(wanted):
+    with started(wanted) as laboratory:
+        console = terminal.of(laboratory, wanted.names[0])
+        console.log_in(LOGIN_SECONDS)
+        check(console, ANSWERS)
+        check(console, STRESS, 2 * STRESS_SECONDS)
+        check(console, ANSWERS)
+        end(laboratory, console, "systemctl halt", lambda status: verdict_of(status) is Verdict.PASSED)
+
+
+def tests():
+    images = {"debug": True, "release": False}
+    def on(body, **more):
+        return {image: functools.partial(body, dataclasses.replace(SHAPE, debug=debug, **more)) for image, debug in images.items()}
+    bodies = {"ends": on(it_boots_reboots_and_powers_off, restarts=True), "load": on(it_bears_a_load_and_halts)}
+    return [HostTest(f"qemu.debian.{name}.{image}", body) for name, each in bodies.items() for image, body in each.items()]
