@@ -4,13 +4,14 @@ import dataclasses
 import functools
 import shlex
 import subprocess
+import time
 
 from house import paths
 from house.dom0 import debian
 from house.host import disk, dom0_tests, hosts, shape, terminal
 from house.host.tests import HostTest
 from house.machine import Verdict, verdict_of
-from house.say import tail
+from house.say import say, tail
 
 SHAPE = shape.Shape(system="debian", cpus=2, dom0_memory=1024, disks=((debian.LABEL, 2048),))
 LOGIN_SECONDS = 900
@@ -41,6 +42,13 @@ def check(console, script, seconds=ANSWER_SECONDS):
     return output
 
 
+def log_in(laboratory, console):
+    """At the next login that the console offers; all is well then."""
+    console.log_in(LOGIN_SECONDS)
+    say(f"logged in, {time.monotonic() - laboratory.began:.0f} s after the machine was switched on")
+    check(console, ANSWERS)
+
+
 def boot_of(console):
     return check(console, "cat /proc/sys/kernel/random/boot_id").split()[-1]
 
@@ -65,12 +73,10 @@ def started(wanted):
 def it_boots_reboots_and_powers_off(wanted):
     with started(wanted) as laboratory:
         console = terminal.of(laboratory, wanted.names[0])
-        console.log_in(LOGIN_SECONDS)
-        check(console, ANSWERS)
+        log_in(laboratory, console)
         first = boot_of(console)
         console.type("systemctl reboot\n")
-        console.log_in(LOGIN_SECONDS)
-        check(console, ANSWERS)
+        log_in(laboratory, console)
         assert boot_of(console) != first, "it says that it has not booted anew"
         end(laboratory, console, "systemctl poweroff", lambda status: status == 0)
 
@@ -78,8 +84,7 @@ def it_boots_reboots_and_powers_off(wanted):
 def it_bears_a_load_and_halts(wanted):
     with started(wanted) as laboratory:
         console = terminal.of(laboratory, wanted.names[0])
-        console.log_in(LOGIN_SECONDS)
-        check(console, ANSWERS)
+        log_in(laboratory, console)
         check(console, STRESS, 2 * STRESS_SECONDS)
         check(console, ANSWERS)
         end(laboratory, console, "systemctl halt", lambda status: verdict_of(status) is Verdict.PASSED)
