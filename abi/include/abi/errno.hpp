@@ -25,6 +25,7 @@ constexpr long to_errno(base::Error error) {
     case no_device: return -19;
     case invalid: return -22;
     case no_space: return -28;
+    case out_of_domain: return -33;
     case out_of_range: return -34;
     case not_implemented: return -38;
     case no_data: return -61;

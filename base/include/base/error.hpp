@@ -22,6 +22,7 @@ enum class Error : std::uint8_t {
     no_device,       ///< ENODEV
     invalid,         ///< EINVAL
     no_space,        ///< ENOSPC
+    out_of_domain,   ///< EDOM
     out_of_range,    ///< ERANGE
     not_implemented, ///< ENOSYS
     no_data,         ///< ENODATA

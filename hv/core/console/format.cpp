@@ -22,6 +22,7 @@ std::string_view name_of(base::Error error) {
     case no_such_address: return "no such address";
     case invalid: return "invalid";
     case no_space: return "no space";
+    case out_of_domain: return "out of domain";
     case out_of_range: return "out of range";
     case not_implemented: return "not implemented";
     case no_data: return "no data";

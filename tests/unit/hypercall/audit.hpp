@@ -49,6 +49,8 @@ class Audit {
         at(frame).writers += write ? 1 : 0;
     }
     void look_at(domain::Domain& domain) {
+        if (domain.ends_frame.valid())
+            hold(domain.ends_frame, true);
         for (domain::Vcpu* const vcpu : domain.vcpus) {
             for (auto const& root : {vcpu->kernel_root.tables, vcpu->user_root.tables, vcpu->leaving_root})
                 if (root.valid())

@@ -1,6 +1,7 @@
 // physdev_op: what dom0 does to interrupt lines and PCI devices (docs/abi.md §3.11, §5.5).
 
 #include "abi/xen.hpp"
+#include "domain/notice.hpp"
 #include "guest/mode.hpp"
 #include "hypercall/handlers.hpp"
 #include "irq/msi.hpp"
@@ -45,7 +46,34 @@ Answer set_iobitmap(Call& call) {
 
 Answer eoi(Call& call) {
     auto const request = TRY(call.read<physdev_eoi_t>(1));
-    TRY(call.domain().system.interrupts.end_of_interrupt(call.domain().events, request.irq));
+    Domain& domain = call.domain();
+    auto const port = TRY(domain.system.interrupts.end_of_interrupt(domain.events, request.irq));
+    // The port may have been closed meanwhile: then there is nothing to unmask.
+    if (port != base::Port{} && domain.end_unmasks.load(std::memory_order_relaxed))
+        if (auto const notice = domain.events.unmask(port); notice.ok())
+            domain::deliver(notice.value());
+    return 0;
+}
+
+/// A page of the caller's tells from now on which pirqs want an eoi (a bit each), so that it need not ask. With
+/// @p unmasks, eoi also unmasks the port. The page is held writable for as long as the domain lives.
+Answer pirq_eoi_page(Call& call, bool unmasks) {
+    Domain& domain = *TRY(driver(call));
+    auto const request = TRY(call.read<physdev_pirq_eoi_gmfn_t>(1));
+    auto const held = domain.paging.hold(base::Gfn{request.gmfn}, shadow_pt::Use::writable);
+    if (!held)
+        return Err{held.error() == Error::preempted ? Error::preempted : Error::invalid};
+    auto* const words = reinterpret_cast<std::atomic<std::uint64_t>*>(arch::direct_map(held.value()));
+    auto const published =
+        domain.system.interrupts.publish_ends(domain.events, irq::EndWords{words, irq::EndWords::extent});
+    if (!published) {
+        domain.paging.unhold(held.value(), shadow_pt::Use::writable);
+        return Err{published.error()};
+    }
+    domain.ends_frame = held.value(); // only one call gets here
+    domain.host.mark_dirty(held.value());
+    if (unmasks)
+        domain.end_unmasks.store(true, std::memory_order_relaxed);
     return 0;
 }
 
@@ -104,9 +132,17 @@ Answer map_pirq(Call& call) {
             return Err{Error::invalid};
         pirq = TRY(domain.system.interrupts.map_line(domain.events, static_cast<std::uint32_t>(request.index)));
         break;
+    case MAP_PIRQ_TYPE_MULTI_MSI:
+        // Several messages at once need consecutive vectors on one CPU; Xen has them only where interrupts are remapped,
+        // and answers so where they are not. Drivers then make do with one.
+        if (request.entry_nr <= 0 || request.entry_nr > 32)
+            return Err{Error::out_of_domain};
+        if (request.entry_nr != 1)
+            return Err{Error::not_supported};
+        [[fallthrough]];
     case MAP_PIRQ_TYPE_MSI:
     case MAP_PIRQ_TYPE_MSI_SEG: pirq = TRY(map_message(domain, request)); break;
-    default: return Err{Error::invalid}; // MULTI_MSI, too: Linux then asks for one message
+    default: return Err{Error::invalid};
     }
     request.pirq = static_cast<int>(pirq);
     TRY(call.write(1, request));
@@ -158,6 +194,8 @@ Answer physdev_op(Call& call) {
     case PHYSDEVOP_set_iopl: return set_iopl(call);
     case PHYSDEVOP_set_iobitmap: return set_iobitmap(call);
     case PHYSDEVOP_eoi: return eoi(call);
+    case PHYSDEVOP_pirq_eoi_gmfn_v1: return pirq_eoi_page(call, true);
+    case PHYSDEVOP_pirq_eoi_gmfn_v2: return pirq_eoi_page(call, false);
     case PHYSDEVOP_irq_status_query: return irq_status_query(call);
     case PHYSDEVOP_setup_gsi: return setup_gsi(call);
     case PHYSDEVOP_map_pirq: return map_pirq(call);

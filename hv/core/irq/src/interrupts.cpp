@@ -74,8 +74,10 @@ Status Interrupts::set_mode(std::uint32_t gsi, arch::LineMode mode) {
     if (gsi >= kLines || !arch::has_line(gsi))
         return Err{Error::not_found};
     modes_[gsi].mode = mode;
-    if (auto* const line = find_line(gsi); line != nullptr && !line->connected())
+    if (auto* const line = find_line(gsi); line != nullptr && !line->connected()) {
         line->mode = mode;
+        publish(*line, line->needs_end());
+    }
     return {};
 }
 
@@ -94,6 +96,7 @@ Result<Pirq> Interrupts::map_line(EventTable& owner, std::uint32_t gsi) {
     if (line == nullptr)
         return Err{Error::no_space};
     *line = Line{.owner = &owner, .pirq = gsi, .message = std::nullopt, .mode = mode_of(gsi), .port = {}, .cpu = {}};
+    publish(*line, line->needs_end());
     return gsi;
 }
 
@@ -136,7 +139,19 @@ Result<bool> Interrupts::needs_end(EventTable const& owner, Pirq pirq) {
     auto const* const line = find(owner, pirq);
     if (line == nullptr)
         return Err{Error::invalid};
-    return !line->message && line->mode.level;
+    return line->needs_end();
+}
+
+Status Interrupts::publish_ends(EventTable& owner, EndWords words) {
+    base::LockGuard const guard{lock_};
+    if (told_ != nullptr)
+        return Err{Error::busy};
+    told_ = &owner;
+    end_words_ = words.data();
+    for (Line const& line : lines_)
+        if (line.owner == &owner)
+            publish(line, line.needs_end());
+    return {};
 }
 
 // --- interrupting ----------------------------------------------------------------------------------------------------------
@@ -157,8 +172,21 @@ void Interrupts::silence(Line& line) {
     line.in_service = false;
 }
 
+/// The bit of @p line in the words that its owner reads, if it has any.
+void Interrupts::publish(Line const& line, bool needs_end) {
+    if (line.owner != told_)
+        return;
+    auto& word = end_words_[line.pirq / 64];
+    std::uint64_t const bit = std::uint64_t{1} << line.pirq % 64;
+    if (needs_end)
+        word.fetch_or(bit, std::memory_order_release);
+    else
+        word.fetch_and(~bit, std::memory_order_release);
+}
+
 void Interrupts::release(Line& line) {
     silence(line);
+    publish(line, false);
     line = {};
 }
 
@@ -212,7 +240,7 @@ std::optional<events::Notice> Interrupts::on_interrupt(std::uint32_t vector) {
         Line& line = lines_[vector - arch::kFirstDeviceVector];
         if (!line.connected())
             return std::nullopt;
-        if (!line.message && line.mode.level) {
+        if (line.needs_end()) {
             line.in_service = true;
             arch::mask_line(line.pirq);
         }
@@ -225,7 +253,7 @@ std::optional<events::Notice> Interrupts::on_interrupt(std::uint32_t vector) {
     return owner->raise_pirq(port, pirq);
 }
 
-Status Interrupts::end_of_interrupt(EventTable& owner, Pirq pirq) {
+Result<base::Port> Interrupts::end_of_interrupt(EventTable& owner, Pirq pirq) {
     base::LockGuard const guard{lock_};
     auto* const line = find(owner, pirq);
     if (line == nullptr)
@@ -235,7 +263,7 @@ Status Interrupts::end_of_interrupt(EventTable& owner, Pirq pirq) {
         if (line->connected())
             arch::unmask_line(pirq);
     }
-    return {};
+    return line->port;
 }
 
 } // namespace irq

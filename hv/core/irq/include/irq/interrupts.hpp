@@ -16,8 +16,10 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "arch/devices.hpp"
 #include "base/lock.hpp"
@@ -32,6 +34,9 @@ namespace irq {
 using Pirq = std::uint32_t;
 inline constexpr Pirq kLines = 256;  ///< pirqs below are GSIs
 inline constexpr Pirq kPirqs = 1024; ///< what start of day tells dom0 (nr_pirqs)
+
+/// Flags in a domain's memory, a bit a pirq. The domain may write them, too: they are never read here.
+using EndWords = std::span<std::atomic<std::uint64_t>, kPirqs / 64>;
 
 class Interrupts {
   public:
@@ -63,6 +68,9 @@ class Interrupts {
 
     /// True for a pirq of @p owner's.
     [[nodiscard]] bool has(events::EventTable const& owner, Pirq pirq);
+    /// From now on @p words, which must stay, tell @p owner what needs_end() would: a bit a pirq. `busy`: a domain has
+    /// such words already.
+    [[nodiscard]] base::Status publish_ends(events::EventTable& owner, EndWords words);
     /// Whether the owner must say when an interrupt has been served.
     [[nodiscard]] base::Result<bool> needs_end(events::EventTable const& owner, Pirq pirq);
 
@@ -78,8 +86,9 @@ class Interrupts {
 
     /// Vector @p vector interrupted this CPU. Nothing, if nobody waits for it (any more).
     [[nodiscard]] std::optional<events::Notice> on_interrupt(std::uint32_t vector);
-    /// The owner has served the device (PHYSDEVOP_eoi). `invalid`: no such pirq.
-    [[nodiscard]] base::Status end_of_interrupt(events::EventTable& owner, Pirq pirq);
+    /// The owner has served the device (PHYSDEVOP_eoi). The port that @p pirq raises, 0 if it is not connected.
+    /// `invalid`: no such pirq.
+    [[nodiscard]] base::Result<base::Port> end_of_interrupt(events::EventTable& owner, Pirq pirq);
 
   private:
     struct Line {
@@ -90,6 +99,7 @@ class Interrupts {
         base::Port port{}; ///< 0: not connected
         base::CpuId cpu{};
         bool in_service = false; ///< level: masked until the owner has served it
+        [[nodiscard]] bool needs_end() const { return !message && mode.level; }
         [[nodiscard]] bool connected() const { return port != base::Port{}; }
     };
     static constexpr std::uint32_t kVectors = arch::kLastDeviceVector - arch::kFirstDeviceVector + 1;
@@ -106,6 +116,7 @@ class Interrupts {
     [[nodiscard]] arch::Destination destination(Line const& line) const;
     [[nodiscard]] arch::LineMode mode_of(std::uint32_t gsi) const;
     bool aim(Line const& line);
+    void publish(Line const& line, bool needs_end);
     void silence(Line& line);
     void release(Line& line);
 
@@ -113,6 +124,8 @@ class Interrupts {
     base::SpinLock<base::LockRank::interrupts> lock_;
     std::array<Line, kVectors> lines_{}; ///< by vector
     std::array<Mode, kLines> modes_{};
+    events::EventTable const* told_ = nullptr; ///< whose end_words_ they are; null: nobody's
+    std::atomic<std::uint64_t>* end_words_ = nullptr;
 };
 
 } // namespace irq
