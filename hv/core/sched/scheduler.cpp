@@ -160,9 +160,23 @@ Kick Scheduler::pause(Entity& entity, std::uint64_t now) {
         [[fallthrough]];
     case Place::off: entity.account(now); break;
     case Place::running: return {entity.home()};
-    case Place::leaving: break;
+    case Place::leaving: return kick_if_resting(entity);
     }
     return {};
+}
+
+/// The CPU where @p entity rests must look again. Otherwise whoever moves it does.
+Kick Scheduler::kick_if_resting(Entity const& entity) {
+    return entity.place() == Place::leaving && entity.resting_ ? Kick{entity.home()} : Kick{};
+}
+
+/// @p entity may go on. If its CPU has been called for somebody else already, it serves that one, and this one goes where
+/// others are idle.
+Kick Scheduler::call(Entity& entity) {
+    Kick const kick = kick_if_resting(entity);
+    if (kick.cpu)
+        entity.called_ = idle_.take(*kick.cpu);
+    return kick;
 }
 
 Kick Scheduler::resume(Entity& entity, std::uint64_t now) {
@@ -184,7 +198,7 @@ Kick Scheduler::wake(Entity& entity, std::uint64_t now) {
         return {};
     entity.blocked_.store(false, std::memory_order_seq_cst);
     if (entity.place() != Place::off)
-        return {}; // schedule() or context_saved() will see that it may go on
+        return call(entity); // schedule() or context_saved() will see that it may go on
     return settle(std::move(held), entity, now, true);
 }
 
@@ -260,6 +274,30 @@ std::optional<VirtualTime> Scheduler::best_of(RunQueue const& queue, CpuId cpu) 
     return best;
 }
 
+/// Who rests on @p cpu goes on there: the CPU has been called for it, and nobody waits in the queue.
+std::optional<Decision> Scheduler::go_on_resting(RunQueue& queue, CpuId cpu, std::uint64_t now) {
+    Entity* const resting = queue.leaving;
+    bool const called = resting != nullptr && std::exchange(resting->called_, false) && resting->runnable();
+    if (!called || queue.least() != nullptr || !resting->may_run_on(cpu) || !resting->soft_affinity_.test(cpu.raw()))
+        return std::nullopt;
+    advance(queue, now);
+    resting->virtual_time_ = later(resting->virtual_time_, queue.to_local(clock()) - kSleeper);
+    resting->resting_ = false;
+    queue.leaving = nullptr;
+    put_on(queue, *resting, now);
+    return Decision{.next = resting, .until = queue.slice_end};
+}
+
+void Scheduler::put_on(RunQueue& queue, Entity& entity, std::uint64_t now) {
+    queue.current = &entity;
+    entity.place_.store(Place::running, std::memory_order_seq_cst);
+    entity.account(now);
+    entity.charged_until_ = now;
+    entity.dispatched_ = now;
+    entity.yielded_ = false;
+    queue.slice_end = now + slice(entity.weight());
+}
+
 /// Makes the change, if there is to be one. Without anybody to run, the CPU is in the idle set from here on.
 Decision Scheduler::decide(RunQueue& queue, CpuId cpu, std::uint64_t now) {
     Entity* const current = queue.current;
@@ -273,19 +311,16 @@ Decision Scheduler::decide(RunQueue& queue, CpuId cpu, std::uint64_t now) {
             current->account(now);
             queue.leaving = current;
         }
-        queue.current = best;
         if (best == nullptr) {
+            queue.current = nullptr;
             idle_.add(cpu);
             return {.previous = queue.leaving};
         }
         queue.remove(*best);
-        best->place_.store(Place::running, std::memory_order_seq_cst);
-        best->account(now);
-        best->charged_until_ = now;
-        best->dispatched_ = now;
-        best->yielded_ = false;
+        put_on(queue, *best, now);
+    } else {
+        queue.slice_end = now + slice(current->weight());
     }
-    queue.slice_end = now + slice(queue.current->weight());
     return {.next = queue.current, .previous = queue.leaving, .until = queue.slice_end};
 }
 
@@ -298,7 +333,11 @@ Decision Scheduler::schedule(CpuId cpu, std::uint64_t now) {
     std::optional<VirtualTime> own_best;
     {
         base::LockGuard const guard{queue.lock};
-        ASSERT(queue.leaving == nullptr);
+        ASSERT(queue.leaving == nullptr || (queue.leaving->resting_ && queue.current == nullptr));
+        if (auto const woken = go_on_resting(queue, cpu, now)) {
+            std::atomic_thread_fence(std::memory_order_seq_cst);
+            return *woken;
+        }
         if (Entity* const current = queue.current; current != nullptr) {
             current->charge(now);
             if (auto const kept = keep_current(queue, cpu, now)) {
@@ -329,11 +368,20 @@ Decision Scheduler::schedule(CpuId cpu, std::uint64_t now) {
     return decision;
 }
 
+bool Scheduler::rest(Entity& previous) {
+    HomeLock const held{*this, previous};
+    ASSERT(held->leaving == &previous && held->current == nullptr);
+    bool const may = previous.blocked() && previous.pauses_ == 0;
+    previous.resting_ = previous.resting_ || may;
+    return may;
+}
+
 Kick Scheduler::context_saved(Entity& previous, std::uint64_t now) {
     HomeLock held{*this, previous};
     ASSERT(held->leaving == &previous && previous.place() == Place::leaving);
     held->leaving = nullptr;
-    return settle(std::move(held), previous, now, false);
+    bool const slept = std::exchange(previous.resting_, false);
+    return settle(std::move(held), previous, now, slept);
 }
 
 } // namespace sched

@@ -112,6 +112,114 @@ TEST_F(Scheduling, AWakeUpThatComesWhileTheStateIsSavedIsNotLost) {
     EXPECT_EQ(schedule(), &a);
 }
 
+/// a has run on CPU 0, and rests there.
+class Resting : public Scheduling {
+  protected:
+    void SetUp() override {
+        start(a);
+        ASSERT_EQ(schedule(), &a);
+        scheduler.block(a);
+        rest();
+    }
+    void rest() {
+        auto const decision = scheduler.schedule(kCpu0, now);
+        ASSERT_EQ(decision.next, nullptr);
+        ASSERT_EQ(decision.previous, &a);
+        ASSERT_TRUE(scheduler.rest(a));
+    }
+};
+
+TEST_F(Resting, WhoIsWokenGoesOnWithoutHavingBeenSaved) {
+    EXPECT_FALSE(a.off());
+    EXPECT_EQ(a.runstate().at_last_change().state, RUNSTATE_blocked);
+    now += kSecond;
+    EXPECT_EQ(scheduler.wake(a, now).cpu, kCpu0);
+    auto const decision = scheduler.schedule(kCpu0, now);
+    EXPECT_EQ(decision.next, &a);
+    EXPECT_EQ(decision.previous, nullptr);
+    EXPECT_EQ(decision.until, now + sched::kSlice);
+    EXPECT_EQ(a.place(), Place::running);
+    EXPECT_EQ(a.runstate().at_last_change().state, RUNSTATE_running);
+    EXPECT_EQ(a.runstate().up_to(now).time[RUNSTATE_running], 0U) << "the rest does not count";
+}
+
+TEST_F(Resting, ACpuThatLooksForNothingLetsItRestOn) {
+    rest();
+    EXPECT_EQ(scheduler.wake(a, now).cpu, kCpu0);
+    EXPECT_EQ(schedule(), &a);
+}
+
+TEST_F(Resting, WhoIsPausedIsSaved) {
+    EXPECT_EQ(scheduler.pause(a, now).cpu, kCpu0);
+    auto const decision = scheduler.schedule(kCpu0, now);
+    EXPECT_EQ(decision.previous, &a);
+    EXPECT_FALSE(scheduler.rest(a));
+    EXPECT_EQ(scheduler.context_saved(a, now).cpu, std::nullopt);
+    EXPECT_TRUE(a.off());
+    static_cast<void>(scheduler.wake(a, now));
+    EXPECT_EQ(scheduler.resume(a, now).cpu, kCpu0);
+    EXPECT_EQ(schedule(), &a);
+}
+
+TEST_F(Resting, WhoWakesBeforeItRestsDoesNot) {
+    static_cast<void>(scheduler.wake(a, now));
+    ASSERT_EQ(schedule(), &a);
+    scheduler.block(a);
+    ASSERT_EQ(scheduler.schedule(kCpu0, now).previous, &a);
+    static_cast<void>(scheduler.wake(a, now));
+    EXPECT_FALSE(scheduler.rest(a));
+    EXPECT_EQ(scheduler.context_saved(a, now).cpu, kCpu0);
+    EXPECT_EQ(schedule(), &a);
+}
+
+TEST_F(Resting, TheCpuIsForOthersMeanwhile) {
+    scheduler.add(b, kCpu0);
+    EXPECT_EQ(scheduler.resume(b, now).cpu, kCpu0);
+    auto const decision = scheduler.schedule(kCpu0, now);
+    EXPECT_EQ(decision.next, &b);
+    EXPECT_EQ(decision.previous, &a);
+    EXPECT_EQ(scheduler.context_saved(a, now).cpu, std::nullopt);
+    EXPECT_TRUE(a.off());
+}
+
+TEST_F(Resting, WhoIsWokenWhenItsCpuIsCalledForAnotherGoesWhereOthersAreIdle) {
+    ASSERT_EQ(schedule(kCpu1), nullptr);
+    scheduler.add(b, kCpu0);
+    EXPECT_EQ(scheduler.resume(b, now).cpu, kCpu0);
+    EXPECT_EQ(scheduler.wake(a, now).cpu, kCpu0) << "to let go of it";
+    EXPECT_EQ(schedule(), &b);
+    EXPECT_EQ(saved.cpu, kCpu1);
+    EXPECT_EQ(schedule(kCpu1), &a);
+}
+
+TEST_F(Resting, WhoMayNotRunThereAnyMoreGoesElsewhere) {
+    EXPECT_EQ(scheduler.set_affinity(a, only({1}), now).value().cpu, std::nullopt);
+    ASSERT_EQ(schedule(kCpu1), nullptr);
+    EXPECT_EQ(scheduler.wake(a, now).cpu, kCpu0);
+    EXPECT_EQ(schedule(), nullptr);
+    EXPECT_EQ(saved.cpu, kCpu1);
+    EXPECT_EQ(schedule(kCpu1), &a);
+}
+
+TEST_F(Resting, WhoRestedLongHasNoSavings) {
+    ASSERT_EQ(schedule(kCpu1), nullptr);
+    scheduler.add(b, kCpu1);
+    EXPECT_EQ(scheduler.resume(b, now).cpu, kCpu1);
+    ASSERT_EQ(schedule(kCpu1), &b);
+    for (int i = 0; i < 100; ++i) {
+        now += sched::kSlice;
+        ASSERT_EQ(schedule(kCpu1), &b);
+    }
+    static_cast<void>(scheduler.wake(a, now));
+    ASSERT_EQ(schedule(), &a);
+    static_cast<void>(scheduler.set_affinity(b, only({0}), now));
+    ASSERT_EQ(schedule(kCpu1), nullptr);
+    auto const most = now + sched::kSleeper + 2 * sched::kSlice;
+    while (now <= most && schedule() == &a)
+        now += sched::kSlice / 2;
+    EXPECT_LE(now, most) << "b waits for as long as a has slept";
+}
+
 TEST_F(Scheduling, WakingWhoDoesNotWaitIsNothing) {
     start(a);
     EXPECT_EQ(scheduler.wake(a, now).cpu, std::nullopt);

@@ -116,6 +116,7 @@ class Simulation {
   private:
     struct Cpu {
         Task* current = nullptr;
+        Task* resting = nullptr;
         std::uint64_t until = kForever;
     };
 
@@ -134,7 +135,10 @@ class Simulation {
     void schedule(std::uint32_t number) {
         Cpu& cpu = cpus_[number];
         auto const decision = scheduler.schedule(CpuId{number}, now_);
-        ASSERT_TRUE(decision.previous == nullptr || task_of(decision.previous) == cpu.current);
+        Task* const previous = task_of(decision.previous);
+        ASSERT_TRUE(previous == nullptr || previous == cpu.current || previous == cpu.resting);
+        ASSERT_TRUE(cpu.resting == nullptr || cpu.resting == previous || cpu.resting == task_of(decision.next));
+        cpu.resting = nullptr;
         cpu.current = task_of(decision.next);
         cpu.until = decision.until;
         ASSERT_TRUE(cpu.current == nullptr || cpu.until > now_);
@@ -142,8 +146,10 @@ class Simulation {
             cpu.current->waits_to_run = false;
             cpu.current->longest_delay = std::max(cpu.current->longest_delay, now_ - cpu.current->woken_at);
         }
-        if (decision.previous != nullptr)
-            perform(scheduler.context_saved(*decision.previous, now_));
+        if (previous != nullptr && decision.next == nullptr && scheduler.rest(previous->entity))
+            cpu.resting = previous;
+        else if (previous != nullptr)
+            perform(scheduler.context_saved(previous->entity, now_));
     }
 
     [[nodiscard]] std::uint64_t next_instant() const {
@@ -191,6 +197,7 @@ class Simulation {
 
     void check() {
         std::vector<int> running(tasks_.size(), 0);
+        std::vector<int> resting(tasks_.size(), 0);
         for (std::uint32_t number = 0; number < cpus_.size(); ++number) {
             for (std::size_t i = 0; i < tasks_.size(); ++i) {
                 Task const& task = *tasks_[i];
@@ -198,6 +205,7 @@ class Simulation {
                     ++running[i];
                     ASSERT_TRUE(task.affinity.test(number)) << "runs where it may not";
                 }
+                resting[i] += cpus_[number].resting == &task ? 1 : 0;
                 bool const waits = task.entity.place() == sched::Place::waiting;
                 ASSERT_FALSE(cpus_[number].current == nullptr && waits && task.affinity.test(number))
                     << "CPU " << number << " idles at " << now_ << " while task " << i << " waits";
@@ -206,9 +214,10 @@ class Simulation {
         for (std::size_t i = 0; i < tasks_.size(); ++i) {
             Task const& task = *tasks_[i];
             bool const may = task.pauses == 0 && !task.entity.blocked();
-            ASSERT_LE(running[i], 1) << "runs on two CPUs";
+            ASSERT_LE(running[i] + resting[i], 1) << "on two CPUs";
             ASSERT_EQ(task.entity.place() == sched::Place::running, running[i] == 1);
-            ASSERT_EQ(may, task.entity.place() != sched::Place::off) << "lost, or runs though it may not";
+            ASSERT_EQ(may, task.entity.place() != sched::Place::off && resting[i] == 0)
+                << "lost, or runs though it may not";
         }
     }
 

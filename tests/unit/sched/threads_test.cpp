@@ -42,21 +42,30 @@ class Machine {
         std::mt19937 random{cpu.raw()};
         std::uint64_t to_send = kEventsEach;
         Vcpu* current = nullptr;
+        Vcpu* resting = nullptr;
         for (;;) {
             auto const decision = scheduler_.schedule(cpu, now());
-            if (decision.previous != nullptr) {
+            bool const rests = decision.previous != nullptr && decision.next == nullptr && random() % 2 == 0 &&
+                               scheduler_.rest(*decision.previous);
+            if (rests) {
+                resting = &vcpu_of(*decision.previous);
+            } else if (decision.previous != nullptr) {
+                resting = nullptr;
                 vcpu_of(*decision.previous).on_cpus.fetch_sub(1);
                 perform(scheduler_.context_saved(*decision.previous, now()));
             }
             bool const switched = decision.previous != nullptr || current == nullptr;
             current = decision.next == nullptr ? nullptr : &vcpu_of(*decision.next);
+            bool const goes_on = current != nullptr && current == resting;
+            if (goes_on)
+                resting = nullptr;
             if (current == nullptr) {
-                if (to_send == 0 && all_seen())
+                if (all_seen() || stuck())
                     return;
                 if (to_send == 0)
                     wait_for_kick(cpu);
             } else {
-                if (switched && current->on_cpus.fetch_add(1) != 0)
+                if (switched && !goes_on && current->on_cpus.fetch_add(1) != 0)
                     two_cpus_.store(true);
                 current->seen = current->sent.load();
                 if (random() % 4 == 0) {
@@ -66,10 +75,11 @@ class Machine {
                 }
             }
             if (to_send != 0) {
-                --to_send;
                 Vcpu& target = vcpus_[random() % kVcpus];
                 target.sent.fetch_add(1);
                 perform(scheduler_.wake(target.entity, now()));
+                if (--to_send == 0)
+                    senders_.fetch_sub(1);
             }
             if (to_send == 0 && current != nullptr && current->sent.load() == current->seen)
                 scheduler_.block(current->entity);
@@ -89,9 +99,13 @@ class Machine {
                 return vcpu;
         std::abort();
     }
+    /// Nothing more is sent, and everybody is asleep; who rests on a CPU, too.
     bool all_seen() {
+        if (senders_.load() != 0)
+            return false;
         for (auto& vcpu : vcpus_)
-            if (!vcpu.entity.off())
+            if (!vcpu.entity.blocked() || vcpu.entity.place() == sched::Place::running ||
+                vcpu.entity.place() == sched::Place::waiting)
                 return false;
         return true;
     }
@@ -115,6 +129,7 @@ class Machine {
     sched::Scheduler scheduler_{kCpus};
     std::array<Vcpu, kVcpus> vcpus_;
     std::atomic<std::uint64_t> now_{0};
+    std::atomic<std::uint32_t> senders_{kCpus};
     std::array<std::atomic<bool>, kCpus> kicked_{};
     std::atomic<bool> two_cpus_{false};
     std::atomic<bool> stuck_{false};

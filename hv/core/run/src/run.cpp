@@ -1,6 +1,7 @@
 #include "run/run.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "arch/cpu.hpp"
 #include "domain/areas.hpp"
@@ -62,6 +63,12 @@ bool switch_to_next(System& system, Cpu& cpu, arch::Registers& frame) {
     auto const self = arch::this_cpu();
     auto const decision = system.scheduler.schedule(self, system.now());
     cpu.decision_ends = decision.until;
+    bool const rested = std::exchange(cpu.resting, false);
+    if (decision.next == nullptr && decision.previous != nullptr) {
+        cpu.resting = system.scheduler.rest(*decision.previous);
+        if (cpu.resting)
+            return false;
+    }
     if (decision.previous != nullptr) {
         Vcpu& previous = vcpu_of(*decision.previous);
         guest::save(previous, frame);
@@ -71,10 +78,13 @@ bool switch_to_next(System& system, Cpu& cpu, arch::Registers& frame) {
     if (decision.next == nullptr)
         return false;
     Vcpu& next = vcpu_of(*decision.next);
-    if (cpu.current.load(std::memory_order_relaxed) != &next)
+    if (cpu.current.load(std::memory_order_relaxed) != &next) {
         put_on(system, cpu, next, frame);
-    else
+    } else {
         domain::end_polling(next); // it was about to wait, and need not
+        if (rested)
+            domain::write_runstate_area(next);
+    }
     return true;
 }
 
@@ -120,7 +130,8 @@ void answer(Cpu& cpu, Vcpu& vcpu, arch::Registers& frame) {
 
 bool decision_due(System& system, Cpu& cpu, std::uint32_t requests) {
     Vcpu const* const current = cpu.current.load(std::memory_order_relaxed);
-    return current == nullptr || (requests & domain::request_look) != 0 || system.now() >= cpu.decision_ends;
+    return current == nullptr || cpu.resting || (requests & domain::request_look) != 0 ||
+           system.now() >= cpu.decision_ends;
 }
 
 } // namespace
@@ -133,7 +144,8 @@ void enter_next(System& system, arch::Registers& frame) {
         if ((requests & domain::request_flush) != 0)
             system.flush_clock.flush_here();
         if (decision_due(system, cpu, requests) && !switch_to_next(system, cpu, frame)) {
-            guest::unload();
+            if (!cpu.resting)
+                guest::unload();
             set_alarm(system, cpu);
             if (cpu.requests.load(std::memory_order_seq_cst) == 0)
                 arch::wait_for_interrupt();

@@ -61,6 +61,7 @@ struct Cpu {
     std::atomic<bool> in_guest{false};
     /// The vCPU whose state this CPU holds; it may be waiting meanwhile. Changed by this CPU only.
     std::atomic<Vcpu*> current{nullptr};
+    bool resting = false; ///< the CPU idles, and `current` is asleep on it (sched::Scheduler::rest)
     RecentPages kernel_pages;
     timing::TimerQueue timers;
     std::uint64_t slice_start = 0;        ///< TSC at which the hypercall began (SP-9)

@@ -40,7 +40,8 @@ enum class Place : std::uint8_t {
     off,     ///< blocked or paused, its state saved
     waiting, ///< in its home CPU's queue
     running, ///< on its home CPU
-    leaving, ///< between two places: the CPU that moves it will see to it that it goes on, if it may run by then
+    leaving, ///< between two places: the CPU that moves it will see to it that it goes on, if it may run by then; or
+             ///< resting: blocked on an idle CPU that still has its state (Scheduler::rest)
 };
 
 struct WaitingTag;
@@ -90,6 +91,8 @@ class Entity : public base::HeapNode<WaitingTag> {
     std::uint64_t charged_until_ = 0;
     std::uint64_t dispatched_ = 0; ///< when it last came to a CPU
     bool yielded_ = false;         ///< the CPU that runs it only
+    bool resting_ = false;         ///< it left its CPU, blocked, and its state stayed there
+    bool called_ = false;          ///< woken while it rested, and its CPU was idle for nobody else
 };
 
 } // namespace sched

@@ -24,6 +24,10 @@
 /// Nobody enters two CPUs. One that leaves a CPU belongs to that CPU until context_saved(): it is in no queue until then,
 /// and who wakes or resumes it meanwhile leaves the rest to context_saved().
 ///
+/// Resting. A CPU that would be idle need not save who has just blocked there: the same one often is the next to run. It
+/// stays `leaving`, and whoever wakes or pauses it kicks that CPU, whose next schedule() has it go on, if nobody else is
+/// there to run, or names it as `previous` again.
+///
 /// All functions may be called on any CPU, but for those that say otherwise. Results name CPUs to be kicked
 /// (arch::kick), which may be the caller's own: each then calls schedule().
 #pragma once
@@ -95,6 +99,9 @@ class Scheduler {
 
     /// Who is to run on @p cpu from now on.
     Decision schedule(base::CpuId cpu, std::uint64_t now);
+    /// Instead of saving a Decision's @p previous, when there is no `next`: it rests on this CPU, which idles. False: it
+    /// may not, having been woken or paused meanwhile, and is to be saved.
+    [[nodiscard]] bool rest(Entity& previous);
     /// The state of a Decision's `previous` is in memory: it may run elsewhere.
     Kick context_saved(Entity& previous, std::uint64_t now);
 
@@ -113,6 +120,10 @@ class Scheduler {
     void enqueue(RunQueue& queue, Entity& entity, std::uint64_t now, bool slept);
     [[nodiscard]] Kick kick_for(Entity const& entity, RunQueue const& queue, std::uint64_t now);
 
+    [[nodiscard]] static Kick kick_if_resting(Entity const& entity);
+    [[nodiscard]] Kick call(Entity& entity);
+    [[nodiscard]] std::optional<Decision> go_on_resting(RunQueue& queue, base::CpuId cpu, std::uint64_t now);
+    void put_on(RunQueue& queue, Entity& entity, std::uint64_t now);
     [[nodiscard]] std::optional<Decision> keep_current(RunQueue& queue, base::CpuId cpu, std::uint64_t now);
     [[nodiscard]] std::optional<VirtualTime> best_of(RunQueue const& queue, base::CpuId cpu) const;
     [[nodiscard]] Entity* pull(base::CpuId cpu, std::optional<VirtualTime> own_best);
