@@ -6,6 +6,7 @@
 #include "arch/cpu.hpp"
 #include "console/global.hpp"
 #include "domain/system.hpp"
+#include "mm/gfn_map.hpp"
 #include "panic.hpp"
 #include "start_of_day_steps.hpp"
 #include "x86/address_map.hpp"
@@ -141,6 +142,7 @@ void build_translations(Machine& machine) {
     map_directly(pattern, machine);
     map_frame_table(pattern, machine);
     x86::map_machine_to_phys(pattern, machine.memory.end().raw(), large_frames);
+    x86::map_identity(pattern, machine.memory.end().raw(), mm::kFirstSpecialGfn.raw(), large_frames);
     x86::seal_pattern(pattern.root());
     x86::prepare_cpu(base::CpuId{0}, boot_apic_id(), low_frame);
 }
@@ -148,6 +150,7 @@ void build_translations(Machine& machine) {
 void initialise_tables(Machine& machine) {
     std::uninitialized_value_construct_n(machine.frames.data(), machine.frames.size());
     x86::clear_machine_to_phys();
+    x86::fill_identity();
 }
 
 base::Mfn trampoline_frame() { return trampoline; }

@@ -28,6 +28,12 @@ void install_root(Root root, base::Mfn shadow) {
     machine.record({.kind = Event::Kind::install_root, .root = root, .frame = shadow});
 }
 
+void show_machine_to_phys(MachineToPhys which) {
+    auto& cpu = Machine::current().this_cpu();
+    cpu.machine_to_phys = which;
+    cpu.root_page(Root::kernel).flush_owed = true;
+}
+
 void use_root(Root root) {
     Machine& machine = Machine::current();
     auto& cpu = machine.this_cpu();

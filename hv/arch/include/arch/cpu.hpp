@@ -63,6 +63,11 @@ enum class Root : std::uint8_t { kernel, user };
 /// An invalid frame: nothing is anywhere.
 void install_root(Root root, base::Mfn shadow);
 
+/// Which table the kernel of this CPU's guest reads in slot 256: the machine's, or one by which every frame number is its
+/// own. Owes a flush.
+enum class MachineToPhys : std::uint8_t { machine, identity };
+void show_machine_to_phys(MachineToPhys which);
+
 /// Makes @p root the translation of the guest from now on. Flushes as owed.
 [[gnu::hot]] void use_root(Root root);
 

@@ -23,6 +23,7 @@ alignas(base::kPageSize) std::byte const zeroes[base::kPageSize] = {};
 alignas(base::kPageSize) std::uint64_t device_tables[3][base::kTableEntries]; ///< levels 3, 2 and 1 of slot 259
 SEALED std::array<std::uint64_t, kHypervisorSlots> pattern_slots;
 SEALED std::uint64_t machine_to_phys_entries = 0;
+SEALED std::uint64_t identity_bytes = 0; ///< of those that are numbers
 unsigned device_pages_used = 0;
 
 void map_part(PageTableBuilder& pattern, char const* from, char const* to, Rights rights) {
@@ -76,6 +77,27 @@ void clear_machine_to_phys() {
     std::memset(table.data(), 0xff, bytes);
 }
 
+void map_identity(PageTableBuilder& pattern, std::uint64_t frames, std::uint64_t length, LargeFrameSource take_large) {
+    identity_bytes = (frames * sizeof(std::uint64_t) + kLargePage - 1) & ~(kLargePage - 1);
+    base::Mfn const nothing = take_large();
+    for (std::uint64_t done = 0; done < length * sizeof(std::uint64_t); done += kLargePage)
+        pattern.map(kIdentity + done, address_of(done < identity_bytes ? take_large() : nothing), kLargePage,
+                    Rights::guest_read);
+}
+
+void fill_identity() {
+    std::uint64_t number = 0;
+    auto const* const directory = arch::frame_as<std::uint64_t const>(frame_in(identity_slot()));
+    for (std::uint64_t done = 0; done <= identity_bytes; done += kLargePage) {
+        base::Vaddr const address = kIdentity + done;
+        auto const* const table =
+            arch::frame_as<std::uint64_t const>(frame_in(directory[base::table_index(address, 3)]));
+        auto* const words = arch::frame_as<std::uint64_t>(frame_in(table[base::table_index(address, 2)]));
+        for (std::uint64_t i = 0; i < kLargePage / sizeof(std::uint64_t); ++i)
+            words[i] = done < identity_bytes ? number++ : ~std::uint64_t{0}; // the page of nothing comes after them
+    }
+}
+
 base::Mfn empty_page() { return frame_of(image_maddr(zeroes)); }
 
 ImageExtent image_extent() {
@@ -93,9 +115,12 @@ void fill_hypervisor_slots(base::Mfn root, std::uint64_t own_slot) {
     std::memcpy(entries, pattern_slots.data(), sizeof pattern_slots);
     entries[kImageSlot - kFirstHypervisorSlot] = own_slot;
     entries[kMachineToPhysSlot - kFirstHypervisorSlot] = 0;
+    entries[kIdentitySlot - kFirstHypervisorSlot] = 0;
 }
 
 std::uint64_t machine_to_phys_slot() { return pattern_slots[kMachineToPhysSlot - kFirstHypervisorSlot]; }
+
+std::uint64_t identity_slot() { return pattern_slots[kIdentitySlot - kFirstHypervisorSlot]; }
 
 std::uint64_t pattern_image_slot() { return pattern_slots[kImageSlot - kFirstHypervisorSlot]; }
 

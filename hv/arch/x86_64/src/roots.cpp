@@ -55,6 +55,13 @@ void install_root(Root root, base::Mfn shadow) {
     cpu_area.data.flush_owed[index(root)] = true;
 }
 
+void show_machine_to_phys(MachineToPhys which) {
+    auto& page = root_pages[this_cpu().raw()];
+    base::LockGuard const guard{page.lock};
+    page.show(which == MachineToPhys::machine ? machine_to_phys_slot() : identity_slot());
+    cpu_area.data.flush_owed[index(Root::kernel)] = true;
+}
+
 void use_root(Root root) {
     auto& data = cpu_area.data;
     bool& owed = data.flush_owed[index(root)];

@@ -2,6 +2,7 @@
 
 #include "arch/cpu.hpp"
 #include "domain/descriptors.hpp"
+#include "domain/domain.hpp"
 #include "guest/bounce.hpp"
 #include "guest/mode.hpp"
 
@@ -17,6 +18,7 @@ base::Status load(domain::Vcpu& vcpu, arch::Registers& registers) {
     registers = vcpu.saved.registers;
     arch::install_root(arch::Root::kernel, vcpu.kernel_root.tables.shadow);
     arch::install_root(arch::Root::user, vcpu.user_root.tables.shadow);
+    arch::show_machine_to_phys(vcpu.domain.translated() ? arch::MachineToPhys::identity : arch::MachineToPhys::machine);
     arch::use_root(vcpu.in_kernel() ? arch::Root::kernel : arch::Root::user);
     apply_iopl(vcpu);
     arch::install_gdt(domain::gdt_copies(vcpu));

@@ -32,6 +32,7 @@ struct Cpu {
     std::uint64_t cr4 = 0;
     bool task_switched = false;
     bool ports_allowed = false;
+    arch::MachineToPhys machine_to_phys = arch::MachineToPhys::machine;
     std::uint64_t xcr0 = 1;
     std::uint64_t tsc_aux = 0;
     std::vector<std::byte> extended_state;

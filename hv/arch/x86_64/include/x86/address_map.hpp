@@ -4,6 +4,7 @@
 ///   257  machine-to-phys, writable
 ///   258  frame table
 ///   259  device registers, uncached
+///   260  empty; the pattern has the identity table here, which is shown in slot 256 to translated domains
 ///   261  the image, and this CPU's own area
 ///   262..271  the direct map of RAM: 5 TiB
 ///
@@ -26,12 +27,14 @@ constexpr base::Vaddr slot_address(unsigned slot) {
 }
 
 inline constexpr unsigned kMachineToPhysSlot = 256;
+inline constexpr unsigned kIdentitySlot = 260;
 inline constexpr unsigned kImageSlot = 261;
 
 inline constexpr base::Vaddr kGuestMachineToPhys = slot_address(kMachineToPhysSlot);
 inline constexpr base::Vaddr kMachineToPhys = slot_address(257);
 inline constexpr base::Vaddr kFrameTable = slot_address(258);
 inline constexpr base::Vaddr kDevices = slot_address(259);
+inline constexpr base::Vaddr kIdentity = slot_address(kIdentitySlot);
 inline constexpr base::Vaddr kImage{IMAGE_OFFSET};
 inline constexpr base::Vaddr kCpuArea{IMAGE_OFFSET + 0x4000'0000};
 inline constexpr base::Vaddr kDirectMap = slot_address(262);

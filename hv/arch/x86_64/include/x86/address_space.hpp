@@ -23,6 +23,11 @@ using LargeFrameSource = base::FunctionRef<base::Mfn()>;
 void map_machine_to_phys(PageTableBuilder& pattern, std::uint64_t entries, LargeFrameSource take_large);
 /// Makes it all ~0, up to the end of its last large page. Once the pattern is in use.
 void clear_machine_to_phys();
+/// The table that translated domains see instead: each number's own, up to @p frames, and ~0 above (SP-26). Its @p length
+/// is the same on every machine.
+void map_identity(PageTableBuilder& pattern, std::uint64_t frames, std::uint64_t length, LargeFrameSource take_large);
+/// Fills it.
+void fill_identity();
 
 /// [start, end) of the image in physical memory, and the part of it that nobody may write.
 struct ImageExtent {
@@ -45,6 +50,8 @@ void seal_pattern(base::Mfn root);
 /// the machine-to-phys table until machine_to_phys_slot() is in slot 256.
 void fill_hypervisor_slots(base::Mfn root, std::uint64_t own_slot);
 std::uint64_t machine_to_phys_slot();
+/// The same, for translated domains.
+std::uint64_t identity_slot();
 /// The pattern's own entry for the image slot: for code that belongs to no CPU (the trampoline).
 std::uint64_t pattern_image_slot();
 

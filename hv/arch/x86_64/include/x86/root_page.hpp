@@ -58,6 +58,13 @@ class RootPage {
         store(kMachineToPhysSlot, machine_to_phys_);
     }
 
+    /// Kernel mode has @p machine_to_phys in slot 256 from now on: if it is shown, all that was cached is to be flushed.
+    void show(std::uint64_t machine_to_phys) {
+        machine_to_phys_ = machine_to_phys;
+        if (shown_ == arch::Root::kernel)
+            store(kMachineToPhysSlot, machine_to_phys_);
+    }
+
     /// @p shadow is what @p root shows from now on: if it is shown, all that was cached of it is to be flushed.
     void install(arch::Root root, base::Mfn shadow) {
         shadows_[index(root)] = shadow;
