@@ -30,6 +30,7 @@ constexpr long to_errno(base::Error error) {
     case not_implemented: return -38;
     case no_data: return -61;
     case not_supported: return -95;
+    case no_buffers: return -105;
     case preempted: break; // the dispatcher continues the call instead; it never reaches a guest
     }
     ASSERT(!"an internal error reached the ABI");

@@ -27,6 +27,7 @@ enum class Error : std::uint8_t {
     not_implemented, ///< ENOSYS
     no_data,         ///< ENODATA
     not_supported,   ///< EOPNOTSUPP
+    no_buffers,      ///< ENOBUFS: more to say than there is room for
     preempted,       ///< internal: the operation must be continued; never reaches a guest (SP-9)
 };
 

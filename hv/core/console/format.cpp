@@ -27,6 +27,7 @@ std::string_view name_of(base::Error error) {
     case not_implemented: return "not implemented";
     case no_data: return "no data";
     case not_supported: return "not supported";
+    case no_buffers: return "no buffers";
     case preempted: return "preempted";
     }
     return "?";

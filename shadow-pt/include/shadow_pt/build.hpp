@@ -83,7 +83,7 @@ base::Status Paging<H>::fill_slot(Mfn table, Mfn shadow, unsigned level, unsigne
     if (level == 1) {
         set_leaf(shadow, index, TRY(translate_leaf(entry, Source{})));
     } else {
-        if (!entry.acceptable(level, host_.rules()))
+        if (!entry.acceptable(level, host_.rules({})))
             return refuse(Refusal::reserved_bits, entry.frame());
         auto const child = TRY(use_child(entry, level, depth, work));
         set_upper(shadow, level, index, hook(level, child, entry));

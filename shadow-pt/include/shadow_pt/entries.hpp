@@ -64,7 +64,7 @@ template <Host H> ShadowEntry Paging<H>::hook(unsigned level, Mfn child, GuestEn
 /// A leaf for the present @p entry, holding what it names; @p entry becomes what the guest shall read back (SP-14).
 template <Host H> base::Result<ShadowEntry> Paging<H>::translate_leaf(GuestEntry& entry, Source source) {
     auto const asked = entry.frame();
-    if (!entry.acceptable(1, host_.rules()))
+    if (!entry.acceptable(1, host_.rules(source)))
         return refuse(Refusal::reserved_bits, asked);
     auto const target = host_.translate(asked, Wanted{.write = entry.writable()}, source);
     if (!target.ok()) {

@@ -31,7 +31,7 @@ template <Host H>
 base::Status Paging<H>::map_grant(EntryPlace const& place, Target target, std::uint64_t flags, FlushDebt& debt) {
     ASSERT(target.kind == TargetKind::foreign);
     auto const entry = GuestEntry{flags}.with(pte::kPresent | pte::kAccessed).with_frame(target.shown);
-    if (!entry.acceptable(1, host_.rules()))
+    if (!entry.acceptable(1, host_.rules({})))
         return refuse(Refusal::reserved_bits, target.shown);
     auto const [table, index] = TRY(lock_place(place));
     auto& frame = host_.frame(table);

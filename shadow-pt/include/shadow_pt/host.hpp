@@ -91,7 +91,8 @@ concept Host = requires(H& host, base::Mfn frame, base::Gfn gfn, Target const& t
     /// The template was written before; a copy that is being made at this moment must not end with the old one.
     {host.root_entry_changed(frame, slot, entry)};
 
-    { host.rules() } -> std::same_as<EntryRules>;
+    /// What an entry may say that names a frame of @p source: it is written in that domain's numbers.
+    { host.rules(source) } -> std::same_as<EntryRules>;
     /// For the log: something was refused.
     {host.refused(Refusal{}, gfn)};
 };

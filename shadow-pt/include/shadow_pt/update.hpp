@@ -55,7 +55,7 @@ template <Host H> base::Status Paging<H>::change_leaf(Mfn table, unsigned index,
     auto const shadow = frame.link();
     auto const old = shadow.valid() ? slot(shadow, index).load() : ShadowEntry{};
     bool const same = before.present() && before.frame() == value.frame() && !borrowed;
-    bool const keeps = same && value.acceptable(1, host_.rules()) && keeps_frame(old, value);
+    bool const keeps = same && value.acceptable(1, host_.rules({})) && keeps_frame(old, value);
     ShadowEntry fresh;
     if (value.present()) {
         if (!same)
@@ -83,7 +83,7 @@ base::Status Paging<H>::change_upper(Mfn table, unsigned level, unsigned index, 
     auto value = wanted.value;
     if (hypervisor_slot(level, index))
         return refuse(Refusal::hypervisor_slot, value.frame());
-    if (value.present() && !value.acceptable(level, host_.rules()))
+    if (value.present() && !value.acceptable(level, host_.rules({})))
         return refuse(Refusal::reserved_bits, value.frame());
     auto const before = guest_slot(table, index).load();
     if (wanted.mode == UpdateMode::preserve_ad && before.present())

@@ -76,7 +76,9 @@ class Audit {
             ++owned_.at(its.owner_id().raw());
         ++in_use_;
         bool const hypervisors = its.owner_id() == mm::kHypervisor || its.special();
-        if (hypervisors || its.has(mm::frame_in_gfn_map))
+        if (hypervisors)
+            hold(frame);
+        if (its.has(mm::frame_in_gfn_map))
             hold(frame);
         if (word.use() == shadow_pt::Use::shadow)
             look_at_shadow(frame);

@@ -99,7 +99,7 @@ class FakeHost {
         flush_everyone();
     }
     void root_entry_changed(base::Mfn, unsigned, std::uint64_t) {}
-    EntryRules rules() { return {}; }
+    EntryRules rules(Source) { return {}; }
     void refused(Refusal, base::Gfn) {}
 
     // --- what a test looks at -----------------------------------------------------------------------------------------------

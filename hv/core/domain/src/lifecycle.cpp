@@ -5,7 +5,9 @@
 #include "arch/cpu.hpp"
 #include "console/global.hpp"
 #include "domain/areas.hpp"
+#include "domain/notice.hpp"
 #include "domain/running.hpp"
+#include "domain/special_gfns.hpp"
 #include "domain/timers.hpp"
 #include "domain/trace.hpp"
 #include "timing/wall_clock.hpp"
@@ -50,6 +52,7 @@ class Parts {
 
     Result<Domain*> assemble() {
         TRY(make_domain());
+        static_cast<void>(TRY(number_special(*domain_, shared_, kSharedInfoGfn)));
         TRY(domain_->host.pool().fill(ShadowPool::floor_for(request_.max_pages)));
         for (std::uint32_t i = 0; i < request_.vcpus; ++i)
             TRY(make_vcpu(i));
@@ -130,6 +133,12 @@ void set_wall_clock(System& system, timing::WallTime at_boot) {
 
 namespace {
 
+/// Domain 0's xenstored waits for this, to see who it was.
+void tell_of_end(System& system) {
+    if (Domain* const dom0 = system.find(base::DomId{0}))
+        deliver(dom0->events.raise_virq(VIRQ_DOM_EXC));
+}
+
 void stop_all_vcpus(Domain& domain) {
     auto& system = domain.system;
     for (Vcpu* const vcpu : domain.vcpus)
@@ -151,6 +160,26 @@ void shut_down(Domain& domain, std::uint32_t reason) {
         }
     }
     stop_all_vcpus(domain);
+    tell_of_end(domain.system);
+}
+
+void pause(Domain& domain) {
+    if (domain.pauses.fetch_add(1, std::memory_order_seq_cst) == 0)
+        stop_all_vcpus(domain);
+}
+
+Status unpause(Domain& domain) {
+    auto pauses = domain.pauses.load(std::memory_order_seq_cst);
+    do {
+        if (pauses == 0)
+            return Err{Error::invalid};
+    } while (!domain.pauses.compare_exchange_weak(pauses, pauses - 1, std::memory_order_seq_cst));
+    if (pauses > 1)
+        return {};
+    auto& system = domain.system;
+    for (Vcpu* const vcpu : domain.vcpus)
+        perform(system, system.scheduler.resume(vcpu->entity, system.now()));
+    return {};
 }
 
 void crash(Domain& domain, std::string_view why, arch::Registers const& live) {

@@ -92,6 +92,10 @@ Status give_up_extent(Domain& domain, Gfn first, unsigned order) {
 }
 
 Result<Gfn> add_extent(Domain& domain, Pfn pfn, unsigned order, unsigned address_bits) {
+    // Its machine-to-phys table says nothing of higher numbers (SP-26).
+    if (domain.translated() && (pfn.raw() >= domain.system.frames.size() ||
+                                (std::uint64_t{1} << order) > domain.system.frames.size() - pfn.raw()))
+        return Err{Error::invalid};
     auto request = mm::Request::ram(domain.id, order);
     request.address_bits = limit_bits(address_bits);
     auto& allocator = domain.system.allocator;

@@ -36,7 +36,8 @@ Result<Target> PagingHost::translate_device(Gfn gfn) {
 Result<Target> PagingHost::translate_own(Gfn gfn) {
     if (auto found = domain_.gfns.get(gfn)) {
         mm::FrameRef frame = std::move(found).value();
-        return Target{.frame = frame.release(), .kind = TargetKind::own, .shown = gfn};
+        auto const kind = frame.info().special() ? TargetKind::special : TargetKind::own;
+        return Target{.frame = frame.release(), .kind = kind, .shown = gfn};
     }
     // Special pages of a direct domain have their machine frames as numbers; of a translated one, gfns in the map.
     Mfn const mfn{gfn.raw()};
@@ -93,8 +94,9 @@ void PagingHost::root_entry_changed(Mfn shadow, unsigned slot, std::uint64_t ent
     }
 }
 
-shadow_pt::EntryRules PagingHost::rules() const {
-    return {.address_bits = domain_.translated() ? 44U : system_.physical_address_bits,
+shadow_pt::EntryRules PagingHost::rules(Source source) const {
+    Domain const& names = source.other != nullptr ? *source.other : domain_;
+    return {.address_bits = names.translated() ? 44U : system_.physical_address_bits,
             .may_choose_caching = domain_.privileged};
 }
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "domain/memory.hpp"
+#include "domain/special_gfns.hpp"
 
 namespace hypercall {
 
@@ -39,12 +40,14 @@ xen_domctl_getdomaininfo_t info_of(Domain& subject) {
     info.domain = subject.id.raw();
     info.tot_pages = quota.total();
     info.max_pages = quota.limit();
-    info.shared_info_frame = subject.shared_frame.raw();
+    info.shared_info_frame = subject.translated() ? domain::kSharedInfoGfn.raw() : subject.shared_frame.raw();
     info.gpaddr_bits = subject.system.physical_address_bits;
     std::memcpy(info.handle, subject.handle, sizeof info.handle);
     if (subject.shut_down.load(std::memory_order_acquire))
         info.flags |= XEN_DOMINF_shutdown | (subject.shutdown_code.load() & XEN_DOMINF_shutdownmask)
                                                 << XEN_DOMINF_shutdownshift;
+    if (subject.pauses.load(std::memory_order_relaxed) != 0)
+        info.flags |= XEN_DOMINF_paused;
     add_vcpus(subject, info);
     return info;
 }

@@ -1,10 +1,14 @@
-// domctl: the toolstack about one domain (docs/abi.md §9.4). For now what shows a domain; making and changing them is
-// refused (docs/abi-coverage.md).
+// domctl: the toolstack about one domain (docs/abi.md §9.4). What is refused is in
+// docs/abi-coverage.md.
 
 #include <cstring>
 
 #include "abi/toolstack.hpp"
+#include "arch/cpu.hpp"
+#include "hypercall/cpu_map.hpp"
+#include "hypercall/cpu_policy.hpp"
 #include "hypercall/domain_info.hpp"
+#include "hypercall/domain_life.hpp"
 #include "hypercall/handlers.hpp"
 #include "hypercall/shares.hpp"
 
@@ -61,6 +65,70 @@ Answer get_address_size(Call& call, xen_domctl_t& op) {
     return 0;
 }
 
+/// Every guest is one of 64 bits.
+Answer set_address_size(xen_domctl_t const& op) {
+    if (op.u.address_size.size != 64)
+        return Err{Error::invalid};
+    return 0;
+}
+
+// xen_domctl_tsc_info.tsc_mode (Xen's xen-tscmode(7)): emulated where it must be, and never.
+constexpr std::uint32_t kTscDefault = 0, kTscNative = 2;
+
+/// Guests read the TSC as it is; that is what these two modes ask for where it is stable.
+Answer set_tsc_info(xen_domctl_t const& op) {
+    auto const mode = op.u.tsc_info.tsc_mode;
+    if (mode != kTscDefault && mode != kTscNative)
+        return Err{Error::not_supported};
+    return 0;
+}
+
+Answer get_tsc_info(Call& call, Domain const& subject, xen_domctl_t& op) {
+    op.u.tsc_info = {};
+    op.u.tsc_info.tsc_mode = kTscDefault;
+    op.u.tsc_info.gtsc_khz = static_cast<std::uint32_t>(arch::tsc_khz());
+    op.u.tsc_info.elapsed_nsec = subject.system.now();
+    TRY(call.write(0, op));
+    return 0;
+}
+
+/// There is one node.
+Answer node_affinity(Call& call, xen_domctl_t const& op) {
+    if (op.cmd == XEN_DOMCTL_setnodeaffinity)
+        return 0;
+    sched::Affinity only;
+    only.set(0);
+    TRY(write_cpus(call, op.u.nodeaffinity.nodemap, only));
+    return 0;
+}
+
+Answer set_time_offset(xen_domctl_t const& op) {
+    if (op.u.settimeoffset.time_offset_seconds != 0)
+        return Err{Error::not_supported}; // one wall clock for all
+    return 0;
+}
+
+/// What changes a domain, or asks about more than how it is.
+Answer manage(Call& call, Domain& subject, xen_domctl_t& op) {
+    switch (op.cmd) {
+    case XEN_DOMCTL_max_vcpus: return set_max_vcpus(subject, op);
+    case XEN_DOMCTL_max_mem: return set_max_mem(subject, op);
+    case XEN_DOMCTL_pausedomain: return pause_domain(call, subject);
+    case XEN_DOMCTL_unpausedomain: return unpause_domain(call, subject);
+    case XEN_DOMCTL_setvcpucontext: return set_vcpu_context(call, subject, op);
+    case XEN_DOMCTL_hypercall_init: return init_hypercall_page(subject, op);
+    case XEN_DOMCTL_set_address_size: return set_address_size(op);
+    case XEN_DOMCTL_settscinfo: return set_tsc_info(op);
+    case XEN_DOMCTL_gettscinfo: return get_tsc_info(call, subject, op);
+    case XEN_DOMCTL_setnodeaffinity:
+    case XEN_DOMCTL_getnodeaffinity: return node_affinity(call, op);
+    case XEN_DOMCTL_settimeoffset: return set_time_offset(op);
+    case XEN_DOMCTL_get_cpu_policy: return get_domain_cpu_policy(call, subject, op);
+    case XEN_DOMCTL_set_cpu_policy: return set_domain_cpu_policy(call, op);
+    default: return Err{Error::not_implemented};
+    }
+}
+
 Answer affinity(Call& call, xen_domctl_t const& op) { return vcpu_affinity(call, *TRY(named(call, op.domain)), op); }
 
 Answer share(Call& call, xen_domctl_t& op) { return domain_share(call, *TRY(named(call, op.domain)), op); }
@@ -81,7 +149,8 @@ Answer domctl(Call& call) {
     case XEN_DOMCTL_scheduler_op: return share(call, op);
     case XEN_DOMCTL_setdomainhandle: return set_handle(call, op);
     case XEN_DOMCTL_get_address_size: return get_address_size(call, op);
-    default: return Err{Error::not_implemented};
+    case XEN_DOMCTL_createdomain: return create_domain(call, op);
+    default: return manage(call, *TRY(named(call, op.domain)), op);
     }
 }
 

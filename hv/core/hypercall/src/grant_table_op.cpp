@@ -7,6 +7,7 @@
 
 #include "abi/xen.hpp"
 #include "domain/preemption.hpp"
+#include "domain/special_gfns.hpp"
 #include "domain/translation.hpp"
 #include "grants/operations.hpp"
 #include "hypercall/handlers.hpp"
@@ -172,7 +173,8 @@ Answer setup_table(Call& call, Environment& environment) {
             record.status = GNTST_general_error;
         domain::GuestArray<xen_pfn_t> const list{call.vcpu, address_of(record.frame_list)};
         for (std::uint32_t i = 0; record.status == GNTST_okay && i < record.nr_frames; ++i)
-            TRY(list.write(i, frames[i].raw())); // a direct domain's numbers are the machine's
+            TRY(list.write(
+                i, TRY(domain::number_special(party.value().domain(), frames[i], domain::kFirstGrantGfn + i)).raw()));
     }
     TRY(call.write(1, record));
     return 0;

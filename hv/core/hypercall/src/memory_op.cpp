@@ -6,6 +6,7 @@
 #include "domain/m2p.hpp"
 #include "domain/memory.hpp"
 #include "domain/preemption.hpp"
+#include "domain/special_gfns.hpp"
 #include "hypercall/handlers.hpp"
 
 namespace hypercall {
@@ -28,7 +29,10 @@ base::Result<Domain*> subject(Call& call, domid_t id) {
         return &call.domain();
     if (!call.domain().privileged)
         return Err{Error::not_permitted};
-    return Err{Error::no_such_domain}; // dom0 is the only domain until domctl makes others
+    Domain* const found = call.domain().system.find(base::DomId{id});
+    if (found == nullptr)
+        return Err{Error::no_such_domain};
+    return found;
 }
 
 constexpr std::uint64_t kMostExtents = ~std::uint32_t{0} >> kCommandBits; ///< that a continued call could still count
@@ -147,6 +151,58 @@ Answer machine_memory_map(Call& call) {
     return 0;
 }
 
+/// XENMEM_claim_pages: a builder asks first whether there is room. Nothing is set aside by it: another may be faster.
+Answer claim_pages(Call& call) {
+    if (!call.domain().privileged)
+        return Err{Error::not_permitted};
+    auto const request = TRY(call.read<xen_memory_reservation_t>(1));
+    if (address_of(request.extent_start).raw() != 0 || request.nr_extents > ~std::uint32_t{0} ||
+        request.extent_order != 0 || request.mem_flags != 0)
+        return Err{Error::invalid};
+    Domain& target = *TRY(subject(call, request.domid));
+    auto const has = domain::quota(target).total();
+    auto const wants = request.nr_extents > has ? request.nr_extents - has : 0;
+    if (request.nr_extents > domain::quota(target).limit())
+        return Err{Error::invalid};
+    if (wants > call.domain().system.allocator.statistics().free)
+        return Err{Error::no_memory};
+    return 0;
+}
+
+/// XENMEM_acquire_resource: by what numbers the toolstack maps the frames of a domain's shared grant table, which grows
+/// to have them. Without a list: how many there can be.
+Answer acquire_resource(Call& call) {
+    if (!call.domain().privileged)
+        return Err{Error::not_permitted};
+    auto request = TRY(call.read<xen_mem_acquire_resource_t>(1));
+    if (request.pad != 0)
+        return Err{Error::invalid};
+    Domain& target = *TRY(subject(call, request.domid));
+    if (request.type != XENMEM_resource_grant_table || request.id != XENMEM_resource_grant_table_id_shared)
+        return Err{Error::not_supported};
+    std::uint64_t const most = target.grants.with([](grants::Grants& both) { return both.table.max_frames(); });
+    if (address_of(request.frame_list).raw() == 0) {
+        if (request.nr_frames != 0)
+            return Err{Error::invalid};
+        request.nr_frames = static_cast<std::uint32_t>(most);
+        TRY(call.write(1, request));
+        return 0;
+    }
+    if (request.frame >= most || request.nr_frames == 0 || request.nr_frames > most - request.frame)
+        return Err{Error::invalid};
+    domain::GuestArray<xen_pfn_t> const list{call.vcpu, address_of(request.frame_list)};
+    for (std::uint32_t i = 0; i < request.nr_frames; ++i) {
+        auto const index = static_cast<std::uint32_t>(request.frame) + i;
+        auto const frame = target.grants.with([&](grants::Grants& both) {
+            return both.table.grow_to(index + 1) ? both.table.shared_frame(index) : Mfn{};
+        });
+        if (!frame.valid())
+            return Err{Error::no_memory};
+        TRY(list.write(i, TRY(domain::number_special(target, frame, domain::kFirstGrantGfn + index)).raw()));
+    }
+    return 0;
+}
+
 /// A count of pages that a call takes a domid for.
 template <typename Read> Answer pages_of(Call& call, Read&& read) {
     auto const id = TRY(call.read<domid_t>(1));
@@ -161,6 +217,8 @@ Answer memory_op(Call& call) {
     case XENMEM_decrease_reservation: return decrease_reservation(call);
     case XENMEM_populate_physmap: return populate_physmap(call);
     case XENMEM_exchange: return exchange(call);
+    case XENMEM_claim_pages: return claim_pages(call);
+    case XENMEM_acquire_resource: return acquire_resource(call);
     case XENMEM_maximum_ram_page: return static_cast<std::int64_t>(domain::m2p_window(call.domain()).highest_gfn.raw());
     case XENMEM_current_reservation:
         return pages_of(call, [](Domain& target) { return domain::quota(target).total(); });

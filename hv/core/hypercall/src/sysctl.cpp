@@ -9,6 +9,7 @@
 #include "domain/console.hpp"
 #include "domain/heap.hpp"
 #include "hypercall/cpu_map.hpp"
+#include "hypercall/cpu_policy.hpp"
 #include "hypercall/domain_info.hpp"
 #include "hypercall/handlers.hpp"
 #include "hypercall/shares.hpp"
@@ -173,6 +174,8 @@ Answer sysctl(Call& call) {
     case XEN_SYSCTL_availheap: return available(call, op);
     case XEN_SYSCTL_scheduler_op: return scheduler_parameters(call, op);
     case XEN_SYSCTL_cpupool_op: return cpupool(call, op);
+    case XEN_SYSCTL_get_cpu_featureset: return get_featureset(call, op);
+    case XEN_SYSCTL_get_cpu_policy: return get_system_cpu_policy(call, op);
     default: return Err{Error::not_implemented};
     }
 }

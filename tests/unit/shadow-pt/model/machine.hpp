@@ -156,7 +156,7 @@ class Machine {
             on_root_entry(shadow, slot, entry);
         moment();
     }
-    shadow_pt::EntryRules rules() { return rules_; }
+    shadow_pt::EntryRules rules(Source) { return rules_; }
     void refused(Refusal why, Gfn) {
         last_refusal = why;
         ++refusals[unsigned(why)];

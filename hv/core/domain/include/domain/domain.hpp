@@ -69,6 +69,7 @@ struct Domain : events::Owner {
     std::atomic<std::uint64_t> vm_assist{0};
     base::Mfn ends_frame;                 ///< where it reads which pirqs want an end, held writable; invalid: none
     std::atomic<bool> end_unmasks{false}; ///< PHYSDEVOP_eoi unmasks the port, too (PHYSDEVOP_pirq_eoi_gmfn_v1)
+    std::atomic<std::uint32_t> pauses{0}; ///< by the toolstack
     std::atomic<std::uint32_t> shutdown_code{~0U};
     std::atomic<bool> shut_down{false};
 };

@@ -24,8 +24,13 @@ struct CreateRequest {
 /// The time of day when system time was 0, for all domains.
 void set_wall_clock(System& system, timing::WallTime at_boot);
 
-/// SCHEDOP_shutdown: the domain says that it has ended, and why (SHUTDOWN_*). Its vCPUs run no more. For domain 0 the
-/// machine is powered off or restarted.
+/// Stops all of the domain's vCPUs until as many unpause() have come. Whoever needs to know that none runs asks stopped().
+void pause(Domain& domain);
+/// Error::invalid: it is not paused.
+[[nodiscard]] base::Status unpause(Domain& domain);
+
+/// SCHEDOP_shutdown: the domain says that it has ended, and why (SHUTDOWN_*). Its vCPUs run no more, and domain 0 is told
+/// (VIRQ_DOM_EXC). For domain 0 itself the machine is powered off or restarted.
 void shut_down(Domain& domain, std::uint32_t reason);
 
 /// The domain did what it cannot go on after, or what the hypervisor cannot repair: says @p why on the console with

@@ -41,7 +41,7 @@ class PagingHost {
     [[nodiscard]] shadow_pt::TlbClock& clock();
     void retire(shadow_pt::Stamp stamp);
     void root_entry_changed(base::Mfn shadow, unsigned slot, std::uint64_t entry);
-    [[nodiscard]] shadow_pt::EntryRules rules() const;
+    [[nodiscard]] shadow_pt::EntryRules rules(Source source) const;
     void refused(shadow_pt::Refusal refusal, base::Gfn gfn);
 
   private:

@@ -75,6 +75,7 @@ struct System {
 
     events::LinkLock event_links;
     std::array<std::atomic<Domain*>, kMaxDomains> domains{};
+    std::atomic<std::uint32_t> next_domain{1}; ///< where to look for a free id
 
     base::Guarded<console::InputRing, base::LockRank::console_input> console_input; ///< typed for dom0, not read yet
     console::Input console_keys; ///< CPU 0 only: it reads the serial line

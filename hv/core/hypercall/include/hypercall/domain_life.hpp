@@ -1,0 +1,20 @@
+/// domctl: making domains, stopping them and setting them going (docs/abi.md §9.4, §9.6).
+#pragma once
+
+#include "abi/toolstack.hpp"
+#include "hypercall/call.hpp"
+
+namespace hypercall {
+
+/// An empty, translated domain, paused once; its id is in op.domain.
+Answer create_domain(Call& call, xen_domctl_t& op);
+Answer set_max_vcpus(domain::Domain& subject, xen_domctl_t const& op);
+Answer set_max_mem(domain::Domain& subject, xen_domctl_t const& op);
+Answer pause_domain(Call& call, domain::Domain& subject);
+Answer unpause_domain(Call& call, domain::Domain& subject);
+/// A first context for a vCPU; with VGCF_online it comes up.
+Answer set_vcpu_context(Call& call, domain::Domain& subject, xen_domctl_t const& op);
+/// Fills a page of the domain's with the calls that older kernels make (XEN_DOMCTL_hypercall_init).
+Answer init_hypercall_page(domain::Domain& subject, xen_domctl_t const& op);
+
+} // namespace hypercall

@@ -1,0 +1,110 @@
+#include "hypercall/domain_life.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "build/hypercall_page.hpp"
+#include "domain/heap.hpp"
+#include "domain/lifecycle.hpp"
+#include "domain/memory.hpp"
+#include "domain/running.hpp"
+#include "guest/context.hpp"
+
+namespace hypercall {
+namespace {
+
+using base::DomId;
+using base::Err;
+using base::Error;
+using domain::Domain;
+using domain::Vcpu;
+
+constexpr std::uint32_t kKnownGrantVersion = 1;
+
+/// A free id, not one that has just been given back: tools may not have noticed yet.
+base::Result<DomId> pick_id(domain::System& system) {
+    for (std::size_t tries = 0; tries < domain::kMaxDomains; ++tries) {
+        auto const next = system.next_domain.fetch_add(1, std::memory_order_relaxed) % domain::kMaxDomains;
+        if (DomId const id{static_cast<std::uint16_t>(next)}; next != 0 && system.find(id) == nullptr)
+            return id;
+    }
+    return Err{Error::no_memory};
+}
+
+} // namespace
+
+Answer create_domain(Call& call, xen_domctl_t& op) {
+    auto const& request = op.u.createdomain;
+    // Only PV guests, without devices of the machine's.
+    if (request.flags != 0 || request.iommu_opts != 0 || request.vmtrace_size != 0 || request.cpupool_id != 0 ||
+        request.arch.emulation_flags != 0 || request.max_vcpus == 0 || request.max_vcpus > base::kMaxCpus ||
+        XEN_DOMCTL_GRANT_version(request.grant_opts) < kKnownGrantVersion)
+        return Err{Error::invalid};
+    auto& system = call.domain().system;
+    bool const chosen = op.domain != 0 && op.domain < DOMID_FIRST_RESERVED;
+    if (chosen && op.domain >= domain::kMaxDomains)
+        return Err{Error::invalid};
+    DomId const id = chosen ? DomId{op.domain} : TRY(pick_id(system));
+    Domain* const made = TRY(domain::create(system, {.id = id, .vcpus = request.max_vcpus, .max_pages = 0}));
+    domain::pause(*made);
+    std::memcpy(made->handle, request.handle, sizeof made->handle);
+    op.domain = id.raw();
+    TRY(call.write(0, op));
+    return 0;
+}
+
+Answer set_max_vcpus(Domain& subject, xen_domctl_t const& op) {
+    if (op.u.max_vcpus.max != subject.vcpus.size())
+        return Err{Error::invalid}; // as in Xen: createdomain has said it
+    return 0;
+}
+
+Answer set_max_mem(Domain& subject, xen_domctl_t const& op) {
+    domain::quota(subject).set_limit(op.u.max_mem.max_memkb >> (base::kPageShift - 10));
+    return 0;
+}
+
+Answer pause_domain(Call& call, Domain& subject) {
+    if (&subject == &call.domain())
+        return Err{Error::invalid};
+    domain::pause(subject);
+    return 0;
+}
+
+Answer unpause_domain(Call& call, Domain& subject) {
+    if (&subject == &call.domain())
+        return Err{Error::invalid};
+    TRY(domain::unpause(subject));
+    return 0;
+}
+
+Answer set_vcpu_context(Call& call, Domain& subject, xen_domctl_t const& op) {
+    auto const& request = op.u.vcpucontext;
+    Vcpu* const vcpu = subject.vcpu(base::VcpuId{request.vcpu});
+    if (&subject == &call.domain() || vcpu == nullptr || subject.pauses.load(std::memory_order_seq_cst) == 0)
+        return Err{Error::invalid};
+    if (address_of(request.ctxt).raw() == 0)
+        return Err{Error::not_supported}; // resetting a vCPU
+    domain::Claim const claim{*vcpu};
+    if (!claim || !vcpu->entity.off())
+        return Err{Error::preempted};
+    if (vcpu->initialised.load(std::memory_order_acquire))
+        return Err{Error::busy};
+    auto const context = TRY(domain::make_scratch<vcpu_guest_context_t>(subject.system));
+    TRY(domain::copy_from_guest(call.vcpu, call.vcpu.mode, std::as_writable_bytes(std::span{context.get(), 1}),
+                                address_of(request.ctxt)));
+    TRY(guest::set_context(*vcpu, *context));
+    if ((context->flags & VGCF_online) != 0)
+        domain::bring_up(*vcpu);
+    return 0;
+}
+
+Answer init_hypercall_page(Domain& subject, xen_domctl_t const& op) {
+    auto const frame = TRY(subject.paging.hold(base::Gfn{op.u.hypercall_init.gmfn}, shadow_pt::Use::writable));
+    build::fill_hypercall_page(std::span<std::byte, base::kPageSize>{arch::direct_map(frame), base::kPageSize});
+    subject.host.mark_dirty(frame);
+    subject.paging.unhold(frame, shadow_pt::Use::writable);
+    return 0;
+}
+
+} // namespace hypercall
