@@ -66,6 +66,7 @@ class Hypervisor {
             throw std::runtime_error{std::string{made.error().reason}};
         dom0 = made.value();
         system->flush_clock.clock().add_cpu(base::CpuId{0});
+        system->cpus[1].holds_nothing = true; // it is somewhere else
         run::enter_next(*system, frame);
     }
 

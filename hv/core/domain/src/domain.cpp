@@ -5,12 +5,14 @@
 namespace domain {
 
 Domain::Domain(System& whole, base::DomId number, bool privileged_one, mm::Translation translation,
-               std::span<Vcpu*> vcpu_slots, std::span<events::Channel> channels, std::span<events::Target> targets,
-               base::Mfn shared_info_frame)
+               std::span<Vcpu*> vcpu_slots, std::span<events::Channel> channel_slots,
+               std::span<events::Target> target_slots, base::Mfn shared_info_frame)
     : system{whole},
       id{number},
       privileged{privileged_one},
       vcpus{vcpu_slots},
+      channels{channel_slots},
+      targets{target_slots},
       gfns{whole.allocator, number, translation},
       shared_frame{shared_info_frame},
       shared{*arch::frame_as<shared_info_t>(shared_info_frame)},

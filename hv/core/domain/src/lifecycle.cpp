@@ -27,6 +27,31 @@ void init_shared_info(shared_info_t& shared) {
         info.evtchn_upcall_mask = 1;
 }
 
+void drop(System& system, Vcpu* vcpu) {
+    if (vcpu == nullptr)
+        return;
+    if (vcpu->saved.extended_state != nullptr)
+        system.heap.free(vcpu->saved.extended_state, arch::extended_state_size());
+    system.heap.destroy(vcpu);
+}
+
+/// Any of them may be missing.
+void give_back(System& system, Domain* domain, std::span<Vcpu*> vcpus, std::span<events::Target> targets,
+               std::span<events::Channel> channels, base::Mfn shared) {
+    for (Vcpu* const vcpu : vcpus)
+        drop(system, vcpu);
+    if (domain != nullptr)
+        system.heap.destroy(domain);
+    if (vcpus.data() != nullptr)
+        system.heap.destroy_array(vcpus);
+    if (targets.data() != nullptr)
+        system.heap.destroy_array(targets);
+    if (channels.data() != nullptr)
+        system.heap.destroy_array(channels);
+    if (shared.valid())
+        system.frames.drop_reference(shared);
+}
+
 /// What a domain is made of, taken piece by piece; what is not handed over at the end is given back.
 class Parts {
   public:
@@ -34,20 +59,8 @@ class Parts {
     Parts(Parts const&) = delete;
     Parts& operator=(Parts const&) = delete;
     ~Parts() {
-        if (complete_)
-            return;
-        for (Vcpu* const vcpu : vcpus_)
-            drop(vcpu);
-        if (domain_ != nullptr)
-            system_.heap.destroy(domain_);
-        if (vcpus_.data() != nullptr)
-            system_.heap.destroy_array(vcpus_);
-        if (targets_.data() != nullptr)
-            system_.heap.destroy_array(targets_);
-        if (channels_.data() != nullptr)
-            system_.heap.destroy_array(channels_);
-        if (shared_.valid())
-            system_.frames.drop_reference(shared_);
+        if (!complete_)
+            give_back(system_, domain_, vcpus_, targets_, channels_, shared_);
     }
 
     Result<Domain*> assemble() {
@@ -87,14 +100,6 @@ class Parts {
         return {};
     }
 
-    void drop(Vcpu* vcpu) {
-        if (vcpu == nullptr)
-            return;
-        if (vcpu->saved.extended_state != nullptr)
-            system_.heap.free(vcpu->saved.extended_state, arch::extended_state_size());
-        system_.heap.destroy(vcpu);
-    }
-
     System& system_;
     CreateRequest const& request_;
     base::Mfn shared_;
@@ -110,9 +115,11 @@ class Parts {
 Result<Domain*> create(System& system, CreateRequest const& request) {
     if (request.id.raw() >= kMaxDomains || request.vcpus == 0 || request.vcpus > base::kMaxCpus)
         return Err{Error::invalid};
-    if (system.find(request.id) != nullptr)
+    // Others may still have frames of one that is gone: they count as its own until they let go.
+    auto& quota = system.quotas[request.id.raw()];
+    if (system.find_even_dying(request.id) != nullptr || quota.total() != 0)
         return Err{Error::exists};
-    system.quotas[request.id.raw()].set_limit(request.max_pages);
+    quota.set_limit(request.max_pages);
     Parts parts{system, request};
     Domain* const made = TRY(parts.assemble());
     system.wall_time_at_boot.with([&](timing::WallTime const& time) {
@@ -120,6 +127,10 @@ Result<Domain*> create(System& system, CreateRequest const& request) {
         system.domains[request.id.raw()].store(made, std::memory_order_release);
     });
     return made;
+}
+
+void destroy(Domain& domain) {
+    give_back(domain.system, &domain, domain.vcpus, domain.targets, domain.channels, domain.shared_frame);
 }
 
 void set_wall_clock(System& system, timing::WallTime at_boot) {
@@ -133,12 +144,6 @@ void set_wall_clock(System& system, timing::WallTime at_boot) {
 
 namespace {
 
-/// Domain 0's xenstored waits for this, to see who it was.
-void tell_of_end(System& system) {
-    if (Domain* const dom0 = system.find(base::DomId{0}))
-        deliver(dom0->events.raise_virq(VIRQ_DOM_EXC));
-}
-
 void stop_all_vcpus(Domain& domain) {
     auto& system = domain.system;
     for (Vcpu* const vcpu : domain.vcpus)
@@ -146,6 +151,11 @@ void stop_all_vcpus(Domain& domain) {
 }
 
 } // namespace
+
+void tell_of_end(System& system) {
+    if (Domain* const dom0 = system.find(base::DomId{0}))
+        deliver(dom0->events.raise_virq(VIRQ_DOM_EXC));
+}
 
 void shut_down(Domain& domain, std::uint32_t reason) {
     if (domain.shut_down.exchange(true))

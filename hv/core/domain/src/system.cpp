@@ -13,6 +13,11 @@ System::System(std::span<mm::FrameInfo> infos)
       scheduler{arch::online_cpus()} {}
 
 Domain* System::find(base::DomId id) const {
+    Domain* const found = find_even_dying(id);
+    return found != nullptr && !found->dying.load(std::memory_order_seq_cst) ? found : nullptr;
+}
+
+Domain* System::find_even_dying(base::DomId id) const {
     return id.raw() < domains.size() ? domains[id.raw()].load(std::memory_order_acquire) : nullptr;
 }
 

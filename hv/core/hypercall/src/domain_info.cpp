@@ -46,6 +46,8 @@ xen_domctl_getdomaininfo_t info_of(Domain& subject) {
     if (subject.shut_down.load(std::memory_order_acquire))
         info.flags |= XEN_DOMINF_shutdown | (subject.shutdown_code.load() & XEN_DOMINF_shutdownmask)
                                                 << XEN_DOMINF_shutdownshift;
+    if (subject.dying.load(std::memory_order_acquire))
+        info.flags |= XEN_DOMINF_dying;
     if (subject.pauses.load(std::memory_order_relaxed) != 0)
         info.flags |= XEN_DOMINF_paused;
     add_vcpus(subject, info);
@@ -54,7 +56,7 @@ xen_domctl_getdomaininfo_t info_of(Domain& subject) {
 
 Domain* first_from(domain::System& system, std::uint32_t id) {
     for (; id < domain::kMaxDomains; ++id)
-        if (Domain* const found = system.find(base::DomId{static_cast<std::uint16_t>(id)}); found != nullptr)
+        if (Domain* const found = system.find_even_dying(base::DomId{static_cast<std::uint16_t>(id)}); found != nullptr)
             return found;
     return nullptr;
 }

@@ -8,6 +8,7 @@
 #include "domain/lifecycle.hpp"
 #include "domain/memory.hpp"
 #include "domain/running.hpp"
+#include "domain/teardown.hpp"
 #include "guest/context.hpp"
 
 namespace hypercall {
@@ -25,7 +26,8 @@ constexpr std::uint32_t kKnownGrantVersion = 1;
 base::Result<DomId> pick_id(domain::System& system) {
     for (std::size_t tries = 0; tries < domain::kMaxDomains; ++tries) {
         auto const next = system.next_domain.fetch_add(1, std::memory_order_relaxed) % domain::kMaxDomains;
-        if (DomId const id{static_cast<std::uint16_t>(next)}; next != 0 && system.find(id) == nullptr)
+        if (DomId const id{static_cast<std::uint16_t>(next)};
+            next != 0 && system.find_even_dying(id) == nullptr && system.quotas[id.raw()].total() == 0)
             return id;
     }
     return Err{Error::no_memory};
@@ -75,6 +77,18 @@ Answer unpause_domain(Call& call, Domain& subject) {
     if (&subject == &call.domain())
         return Err{Error::invalid};
     TRY(domain::unpause(subject));
+    return 0;
+}
+
+Answer destroy_domain(Call& call, xen_domctl_t const& op) {
+    auto& system = call.domain().system;
+    Domain* const subject = system.find_even_dying(DomId{op.domain});
+    if (subject == nullptr)
+        return Err{Error::no_such_domain};
+    if (subject->privileged)
+        return Err{Error::invalid};
+    TRY(domain::tear_down(*subject, [&](Domain& dying) { return release_grants(call, dying); }));
+    domain::bury_the_dead(system);
     return 0;
 }
 

@@ -149,6 +149,7 @@ Answer domctl(Call& call) {
     case XEN_DOMCTL_scheduler_op: return share(call, op);
     case XEN_DOMCTL_setdomainhandle: return set_handle(call, op);
     case XEN_DOMCTL_get_address_size: return get_address_size(call, op);
+    case XEN_DOMCTL_destroydomain: return destroy_domain(call, op);
     case XEN_DOMCTL_createdomain: return create_domain(call, op);
     default: return manage(call, *TRY(named(call, op.domain)), op);
     }

@@ -8,8 +8,10 @@
 #include "abi/xen.hpp"
 #include "domain/preemption.hpp"
 #include "domain/special_gfns.hpp"
+#include "domain/teardown.hpp"
 #include "domain/translation.hpp"
 #include "grants/operations.hpp"
+#include "hypercall/domain_life.hpp"
 #include "hypercall/handlers.hpp"
 
 namespace hypercall {
@@ -60,14 +62,15 @@ class Environment {
   public:
     using Domain = Party;
 
-    explicit Environment(Call& call) : call_{call}, self_{call.domain()} {}
+    explicit Environment(Call& call) : Environment{call, call.domain()} {}
+    Environment(Call& call, domain::Domain& self) : call_{call}, self_{self} {}
 
     Party& self() { return self_; }
 
     grants::Result<Party> find(DomId id) {
         if (id.raw() == DOMID_SELF)
             return self_;
-        domain::Domain* const found = call_.domain().system.find(id);
+        domain::Domain* const found = call_.domain().system.find_even_dying(id); // its frames are to be given back, too
         if (found == nullptr)
             return Err{grants::Fault::bad_domain};
         return Party{*found};
@@ -140,6 +143,7 @@ Answer unmap(Call& call, Environment& environment) {
         for (std::size_t i = 0; i < batch.size(); ++i)
             batch[i] = TRY(array.read(i));
         grants::unmap(environment, batch);
+        domain::bury_the_dead(call.domain().system);
         for (std::size_t i = 0; i < batch.size(); ++i)
             TRY(array.write(i, batch[i]));
         call.args[1] = array.at(batch.size()).raw();
@@ -200,6 +204,12 @@ Answer get_version(Call& call, Environment& environment) {
 }
 
 } // namespace
+
+base::Status release_grants(Call& call, Domain& dying) {
+    Environment environment{call, dying};
+    constexpr std::uint32_t kBudget = 256;
+    return grants::release_mappings(environment, dying.teardown.mappings, kBudget);
+}
 
 Answer grant_table_op(Call& call) {
     if (static_cast<std::int32_t>(call.u32(2)) < 0)

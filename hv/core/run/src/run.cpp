@@ -139,6 +139,7 @@ bool decision_due(System& system, Cpu& cpu, std::uint32_t requests) {
 void enter_next(System& system, arch::Registers& frame) {
     Cpu& cpu = system.this_cpu();
     for (;;) {
+        cpu.passes.store(cpu.passes.load(std::memory_order_relaxed) + 1, std::memory_order_release);
         cpu.timers.run_expired(system.now());
         auto const requests = cpu.requests.exchange(0, std::memory_order_seq_cst);
         if ((requests & domain::request_flush) != 0)
@@ -147,8 +148,10 @@ void enter_next(System& system, arch::Registers& frame) {
             if (!cpu.resting)
                 guest::unload();
             set_alarm(system, cpu);
+            cpu.holds_nothing.store(true, std::memory_order_seq_cst);
             if (cpu.requests.load(std::memory_order_seq_cst) == 0)
                 arch::wait_for_interrupt();
+            cpu.holds_nothing.store(false, std::memory_order_seq_cst);
             cpu.alarm_passed();
             continue;
         }

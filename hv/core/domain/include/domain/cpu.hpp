@@ -59,6 +59,10 @@ enum Request : std::uint32_t {
 struct Cpu {
     std::atomic<std::uint32_t> requests{0};
     std::atomic<bool> in_guest{false};
+    /// How often this CPU has been at the door, and whether it is there now: then it holds no pointer to a domain that it
+    /// has found (domain/teardown.hpp).
+    std::atomic<std::uint64_t> passes{0};
+    std::atomic<bool> holds_nothing{false};
     /// The vCPU whose state this CPU holds; it may be waiting meanwhile. Changed by this CPU only.
     std::atomic<Vcpu*> current{nullptr};
     bool resting = false; ///< the CPU idles, and `current` is asleep on it (sched::Scheduler::rest)

@@ -30,10 +30,22 @@ inline constexpr std::uint64_t kVmAssists = [] {
     return all;
 }();
 
+/// How far the end of a domain has come (domain/teardown.hpp).
+struct Teardown {
+    static constexpr std::uint32_t kBatch = 64;
+    enum class Step : std::uint8_t { alive, dead, detached, released, empty };
+    std::atomic<Step> step{Step::alive};
+    std::atomic<bool> busy{false};
+    base::GrantHandle mappings{}; ///< those below are released
+    base::Gfn cursor{0};          ///< numbers below are cleared
+    std::array<mm::FrameRef, kBatch> taken;
+    std::uint32_t count = 0; ///< of `taken`
+};
+
 struct Domain : events::Owner {
     Domain(System& whole, base::DomId number, bool privileged_one, mm::Translation translation,
-           std::span<Vcpu*> vcpu_slots, std::span<events::Channel> channels, std::span<events::Target> targets,
-           base::Mfn shared_info_frame);
+           std::span<Vcpu*> vcpu_slots, std::span<events::Channel> channel_slots,
+           std::span<events::Target> target_slots, base::Mfn shared_info_frame);
 
     [[nodiscard]] bool translated() const { return gfns.translated(); }
     /// @p assist: VMASST_TYPE_*.
@@ -52,6 +64,8 @@ struct Domain : events::Owner {
     base::DomId const id;
     bool const privileged;
     std::span<Vcpu*> const vcpus;
+    std::span<events::Channel> const channels;
+    std::span<events::Target> const targets;
 
     mm::GfnMap gfns;
     base::Mfn const shared_frame; ///< the page that the guest maps as shared_info
@@ -72,6 +86,8 @@ struct Domain : events::Owner {
     std::atomic<std::uint32_t> pauses{0}; ///< by the toolstack
     std::atomic<std::uint32_t> shutdown_code{~0U};
     std::atomic<bool> shut_down{false};
+    std::atomic<bool> dying{false};
+    Teardown teardown; ///< of the CPU that has made it busy
 };
 
 /// True for an address that a guest may use: canonical, and outside of the hypervisor's slots (docs/abi.md §2.1).

@@ -21,6 +21,12 @@ struct CreateRequest {
 /// An empty domain: no memory, all vCPUs down. Error::exists if the id is taken, no_memory; nothing is left half-made.
 [[nodiscard]] base::Result<Domain*> create(System& system, CreateRequest const& request);
 
+/// Frees what create() made, once the domain has nothing any more and nobody can have found it (domain/teardown.hpp).
+void destroy(Domain& domain);
+
+/// Raises VIRQ_DOM_EXC for domain 0: its xenstored looks who has shut down, or is dying or gone.
+void tell_of_end(System& system);
+
 /// The time of day when system time was 0, for all domains.
 void set_wall_clock(System& system, timing::WallTime at_boot);
 

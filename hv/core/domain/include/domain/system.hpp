@@ -54,6 +54,8 @@ struct System {
 
     /// The domain with this id, or null. It stays while the caller is in the hypervisor.
     [[nodiscard]] Domain* find(base::DomId id) const;
+    /// Also one that is dying: to ask how it is, and to give back what it had granted.
+    [[nodiscard]] Domain* find_even_dying(base::DomId id) const;
     [[nodiscard]] Cpu& this_cpu();
     [[nodiscard]] std::uint64_t now() const; ///< system time in ns
 
@@ -75,6 +77,7 @@ struct System {
 
     events::LinkLock event_links;
     std::array<std::atomic<Domain*>, kMaxDomains> domains{};
+    std::atomic<std::uint32_t> lingering{0};   ///< domains that have died, but are not gone (domain/teardown.hpp)
     std::atomic<std::uint32_t> next_domain{1}; ///< where to look for a free id
 
     base::Guarded<console::InputRing, base::LockRank::console_input> console_input; ///< typed for dom0, not read yet

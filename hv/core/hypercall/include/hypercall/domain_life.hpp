@@ -12,6 +12,10 @@ Answer set_max_vcpus(domain::Domain& subject, xen_domctl_t const& op);
 Answer set_max_mem(domain::Domain& subject, xen_domctl_t const& op);
 Answer pause_domain(Call& call, domain::Domain& subject);
 Answer unpause_domain(Call& call, domain::Domain& subject);
+/// All that it has goes back; how far that has come is the domain's own knowledge.
+Answer destroy_domain(Call& call, xen_domctl_t const& op);
+/// Its part of that: the uses of others' frames.
+[[nodiscard]] base::Status release_grants(Call& call, domain::Domain& dying);
 /// A first context for a vCPU; with VGCF_online it comes up.
 Answer set_vcpu_context(Call& call, domain::Domain& subject, xen_domctl_t const& op);
 /// Fills a page of the domain's with the calls that older kernels make (XEN_DOMCTL_hypercall_init).

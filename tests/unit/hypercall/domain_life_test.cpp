@@ -1,0 +1,208 @@
+/// domctl: domains are made, and end without a trace (docs/abi.md §9.4, §9.6).
+#include "abi/toolstack.hpp"
+#include "domain/roots.hpp"
+#include "unit/hypercall/kernel.hpp"
+
+namespace {
+
+using namespace test;
+
+class DomainLife : public Kernel {
+  protected:
+    static constexpr std::uint64_t kPages = 32;
+
+    std::int64_t domctl(std::uint32_t command, xen_domctl_t& op, domid_t domain) {
+        op.cmd = command;
+        op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+        op.domain = domain;
+        auto const answer = call(__HYPERVISOR_domctl, put(op));
+        op = get<xen_domctl_t>();
+        return answer;
+    }
+    std::int64_t domctl(std::uint32_t command, domid_t domain) {
+        xen_domctl_t op{};
+        return domctl(command, op, domain);
+    }
+    static xen_domctl_t request(std::uint32_t vcpus = 2) {
+        xen_domctl_t op{};
+        op.u.createdomain.max_vcpus = vcpus;
+        op.u.createdomain.max_grant_frames = op.u.createdomain.max_maptrack_frames = -1;
+        op.u.createdomain.grant_opts = 1;
+        return op;
+    }
+    domid_t create() {
+        auto op = request();
+        EXPECT_EQ(domctl(XEN_DOMCTL_createdomain, op, 0), 0);
+        return op.domain;
+    }
+    std::uint32_t flags(domid_t id) {
+        xen_domctl_t op{};
+        EXPECT_EQ(domctl(XEN_DOMCTL_getdomaininfo, op, id), 0);
+        return op.domain == id ? op.u.getdomaininfo.flags : ~0U;
+    }
+    void fill(domid_t id) {
+        xen_domctl_t op{};
+        op.u.max_mem.max_memkb = kPages * 4;
+        ASSERT_EQ(domctl(XEN_DOMCTL_max_mem, op, id), 0);
+        xen_memory_reservation_t reservation{};
+        for (std::uint64_t pfn = 0; pfn < kPages; ++pfn)
+            hypervisor.put(kPage + pfn * 8, pfn);
+        reservation.extent_start.p = reinterpret_cast<xen_pfn_t*>(kPage);
+        reservation.nr_extents = kPages;
+        reservation.domid = id;
+        ASSERT_EQ(call(__HYPERVISOR_memory_op, XENMEM_populate_physmap, put(reservation)), int{kPages});
+        for (std::uint64_t pfn = 0; pfn < kPages; ++pfn)
+            EXPECT_EQ(hypervisor.get<std::uint64_t>(kPage + pfn * 8), pfn) << "its numbers are its own";
+    }
+    std::uint64_t* words(domid_t id, std::uint64_t pfn) {
+        return arch::frame_as<std::uint64_t>(
+            hypervisor.system->find(base::DomId{id})->gfns.get(base::Gfn{pfn}).value().mfn());
+    }
+    /// Frames 0 to 3 become tables, L4 first, that map the others.
+    void pin_tables(domid_t id) {
+        for (std::uint64_t level = 4; level > 1; --level)
+            words(id, 4 - level)[0] = (5 - level) << 12 | kWritable;
+        for (std::uint64_t page = 4; page < kPages; ++page)
+            words(id, 3)[page] = page << 12 | kWritable;
+        ::mmuext_op operation{};
+        operation.cmd = MMUEXT_PIN_L4_TABLE;
+        operation.arg1.mfn = 0;
+        ASSERT_EQ(call(__HYPERVISOR_mmuext_op, put(operation, 0xf00), 1, 0, id), 0);
+    }
+    std::uint64_t free_frames() {
+        auto const memory = hypervisor.system->allocator.statistics();
+        return memory.free + memory.quarantined;
+    }
+};
+
+TEST_F(DomainLife, ANewDomainIsEmptyAndPaused) {
+    auto const id = create();
+    EXPECT_GT(id, 0);
+    EXPECT_EQ(flags(id) & (XEN_DOMINF_paused | XEN_DOMINF_dying | XEN_DOMINF_shutdown), unsigned{XEN_DOMINF_paused});
+    EXPECT_EQ(domctl(XEN_DOMCTL_unpausedomain, id), 0);
+    EXPECT_EQ(domctl(XEN_DOMCTL_unpausedomain, id), kEinval);
+    EXPECT_EQ(flags(id) & XEN_DOMINF_paused, 0U);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+}
+
+TEST_F(DomainLife, WhatIsNotAParavirtualGuestIsRefused) {
+    for (auto const flag : {XEN_DOMCTL_CDF_hvm, XEN_DOMCTL_CDF_iommu, XEN_DOMCTL_CDF_MAX << 1}) {
+        auto op = request();
+        op.u.createdomain.flags = flag;
+        EXPECT_EQ(domctl(XEN_DOMCTL_createdomain, op, 0), kEinval) << flag;
+    }
+    for (auto const vcpus : {0U, base::kMaxCpus + 1U}) {
+        auto op = request(vcpus);
+        EXPECT_EQ(domctl(XEN_DOMCTL_createdomain, op, 0), kEinval) << vcpus;
+    }
+    auto op = request();
+    EXPECT_EQ(domctl(XEN_DOMCTL_createdomain, op, DOMID_FIRST_RESERVED - 1), kEinval) << "beyond what there can be";
+    EXPECT_EQ(domctl(XEN_DOMCTL_max_vcpus, 5), kEsrch);
+}
+
+TEST_F(DomainLife, AnIdIsTakenOnceAndNotGivenOutAgainAtOnce) {
+    auto op = request();
+    ASSERT_EQ(domctl(XEN_DOMCTL_createdomain, op, 7), 0);
+    op = request();
+    EXPECT_EQ(domctl(XEN_DOMCTL_createdomain, op, 7), kEexist);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, 7), 0);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, 7), kEsrch);
+    auto const first = create();
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, first), 0);
+    auto const second = create();
+    EXPECT_NE(first, second);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, second), 0);
+}
+
+TEST_F(DomainLife, DestroyingGivesEverythingBack) {
+    auto const before = free_frames();
+    for (int round = 0; round < 3; ++round) {
+        auto const id = create();
+        fill(id);
+        pin_tables(id);
+        EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+        EXPECT_EQ(free_frames(), before) << round;
+    }
+}
+
+TEST_F(DomainLife, DestroyingIsContinuedForAsLongAsItTakes) {
+    auto const before = free_frames();
+    auto const id = create();
+    fill(id);
+    pin_tables(id);
+    time_flies();
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+    EXPECT_GT(hypervisor.continued, 0U);
+    EXPECT_EQ(free_frames(), before);
+}
+
+TEST_F(DomainLife, AFrameThatDomainZeroHasMappedStaysUntilItLetsGo) {
+    auto const before = free_frames();
+    auto const id = create();
+    fill(id);
+    words(id, 9)[0] = 0xabcd;
+    ASSERT_EQ(call(__HYPERVISOR_update_va_mapping_otherdomain, kOtherPage, 9 << 12 | kWritable, UVMF_INVLPG, id), 0);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+    EXPECT_EQ(hypervisor.get<std::uint64_t>(kOtherPage), 0xabcdU);
+    auto op = request();
+    EXPECT_EQ(domctl(XEN_DOMCTL_createdomain, op, id), kEexist) << "the frame would be the new one's";
+    EXPECT_EQ(remap(kOtherPage, 0), 0);
+    EXPECT_EQ(free_frames(), before);
+    op = request();
+    EXPECT_EQ(domctl(XEN_DOMCTL_createdomain, op, id), 0);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+}
+
+TEST_F(DomainLife, ADomainWithAGrantInUseLingersAsDyingUntilItIsUnmapped) {
+    auto const before = free_frames();
+    auto const id = create();
+    fill(id);
+    hypervisor.system->find(base::DomId{id})->grants.with([](grants::Grants& both) {
+        ASSERT_TRUE(both.table.grow_to(1).ok());
+        ASSERT_TRUE(both.table.seed(base::GrantRef{8}, base::DomId{0}, base::Gfn{5}).ok());
+    });
+    gnttab_map_grant_ref_t map{};
+    map.host_addr = kOtherPage;
+    map.flags = GNTMAP_host_map;
+    map.ref = 8;
+    map.dom = id;
+    ASSERT_EQ(call(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, put(map), 1), 0);
+    map = get<gnttab_map_grant_ref_t>();
+    ASSERT_EQ(map.status, GNTST_okay);
+
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+    EXPECT_NE(flags(id) & XEN_DOMINF_dying, 0U);
+    EXPECT_EQ(domctl(XEN_DOMCTL_unpausedomain, id), kEsrch) << "it is only shown";
+    gnttab_unmap_grant_ref_t unmap{};
+    unmap.host_addr = kOtherPage;
+    unmap.handle = map.handle;
+    EXPECT_EQ(call(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, put(unmap), 1), 0);
+    EXPECT_EQ(get<gnttab_unmap_grant_ref_t>().status, GNTST_okay);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), kEsrch);
+    EXPECT_EQ(free_frames() + 1, before) << "domain 0's own list of mappings has its first page";
+}
+
+TEST_F(DomainLife, TheToolstackMapsTheGrantTableAndSharedInfoByNumbersThatAreTheSameEverywhere) {
+    auto const id = create();
+    xen_mem_acquire_resource_t resource{};
+    resource.domid = id;
+    resource.type = XENMEM_resource_grant_table;
+    resource.nr_frames = 1;
+    resource.frame_list.p = reinterpret_cast<xen_pfn_t*>(kPage);
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_acquire_resource, put(resource)), 0);
+    auto const gfn = hypervisor.get<std::uint64_t>(kPage);
+    EXPECT_EQ(gfn, mm::kFirstSpecialGfn.raw() + 0x100);
+    EXPECT_EQ(call(__HYPERVISOR_update_va_mapping_otherdomain, kOtherPage, gfn << 12 | kWritable, UVMF_INVLPG, id), 0);
+    xen_domctl_t op{};
+    ASSERT_EQ(domctl(XEN_DOMCTL_getdomaininfo, op, id), 0);
+    EXPECT_EQ(op.u.getdomaininfo.shared_info_frame, mm::kFirstSpecialGfn.raw());
+    EXPECT_EQ(remap(kOtherPage, 0), 0);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+}
+
+TEST_F(DomainLife, DomainZeroCannotPauseOrDestroyItself) {
+    EXPECT_EQ(domctl(XEN_DOMCTL_pausedomain, 0), kEinval);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, 0), kEinval);
+}
+
+} // namespace
