@@ -36,7 +36,7 @@ def make():
         fcntl.flock(lock, fcntl.LOCK_EX)
         recipe = tomllib.loads((SOURCE / "recipe.toml").read_text())
         chosen = locked(BUILD / "packages.lock", recipe["packages"], packages.choose)
-        key = key_of(chosen, [SOURCE / "recipe.toml", *(SOURCE / "files").rglob("*"), *Path(__file__).parent.glob("*.py"),
+        key = key_of(chosen, [SOURCE / "recipe.toml", *(SOURCE / "files").rglob("*"), *(SOURCE / "small").rglob("*"), *Path(__file__).parent.glob("*.py"),
                               *PROGRAMS.values()])
         if stamp.exists() and stamp.read_text() == key and all(path.exists() for path in dataclasses.astuple(files)):
             return files
@@ -48,7 +48,9 @@ def make():
             write(files.packaged, kernel.read_bytes())
             write(files.extracted, bzimage.extract(kernel.read_bytes()))
             write(files.xen, gzip.decompress((tree / recipe["hypervisor"]["file"]).read_bytes()))
-            write(files.initramfs, cpio.archive(contents(recipe["initramfs"], tree, kernel.name.removeprefix("vmlinuz-"))))
+            entries = contents(recipe["initramfs"], tree, kernel.name.removeprefix("vmlinuz-"))
+            entries |= small_guest(kernel.read_bytes(), tree / recipe["initramfs"]["busybox"])
+            write(files.initramfs, cpio.archive(entries))
         stamp.write_text(key)
     return files
 
@@ -91,10 +93,21 @@ def contents(recipe, tree, version):
     entries |= {path: cpio.link(target) for path, target in recipe["links"].items()}
     entries |= kernel_modules(recipe["modules"], tree / "lib/modules" / version, version)
     entries |= {f"usr/lib/tern/{name}": cpio.file(path.read_bytes(), 0o755) for name, path in PROGRAMS.items()}
-    files = SOURCE / "files"
-    entries |= {str(path.relative_to(files)): cpio.file(path.read_bytes(), 0o755 if os.access(path, os.X_OK) else 0o644)
-                for path in files.rglob("*") if path.is_file()}
-    return entries
+    return entries | own_files(SOURCE / "files")
+
+
+def own_files(folder):
+    return {str(path.relative_to(folder)): cpio.file(path.read_bytes(), 0o755 if os.access(path, os.X_OK) else 0o644)
+            for path in folder.rglob("*") if path.is_file()}
+
+
+def small_guest(kernel, program):
+    """What etc/xen/small.cfg names: the kernel as packaged, and an initramfs with busybox in it."""
+    entries = {name: cpio.folder() for name in ("dev", "proc", "sys", "tmp")} | busybox(program) | own_files(SOURCE / "small")
+    entries |= {name: cpio.link(f"usr/{name}") for name in ("bin", "sbin")} | {"usr/sbin": cpio.link("bin")}
+    entries["dev/console"] = cpio.character_device(5, 1)
+    return {"usr/lib/tern/small/vmlinuz": cpio.file(kernel),
+            "usr/lib/tern/small/initramfs": cpio.file(gzip.compress(cpio.archive(entries), 1, mtime=0))}
 
 
 def busybox(program):

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "arch/cpu.hpp"
 #include "build/hypercall_page.hpp"
 #include "domain/heap.hpp"
 #include "domain/lifecycle.hpp"
@@ -70,6 +71,10 @@ Answer pause_domain(Call& call, Domain& subject) {
     if (&subject == &call.domain())
         return Err{Error::invalid};
     domain::pause(subject);
+    // As on Xen it has stopped when this answers. Its CPUs are on their way out of it, and wait for nobody who waits here.
+    for (Vcpu const* const vcpu : subject.vcpus)
+        while (!vcpu->entity.off())
+            arch::relax();
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "abi/xen.hpp"
+#include "domain/heap.hpp"
 #include "domain/m2p.hpp"
 #include "domain/memory.hpp"
 #include "domain/preemption.hpp"
@@ -151,6 +152,37 @@ Answer machine_memory_map(Call& call) {
     return 0;
 }
 
+/// XENMEM_set_memory_map: for the domain that @p subject names, all at once.
+Answer set_memory_map(Call& call) {
+    if (!call.domain().privileged)
+        return Err{Error::not_permitted};
+    auto const request = TRY(call.read<xen_foreign_memory_map_t>(1));
+    Domain& target = *TRY(subject(call, request.domid));
+    auto const given = TRY(domain::make_scratch<base::FixedVector<domain::E820Entry, 128>>(call.domain().system));
+    domain::GuestArray<domain::E820Entry> const buffer{call.vcpu, address_of(request.map.buffer)};
+    if (request.map.nr_entries > 128)
+        return Err{Error::invalid};
+    for (std::uint32_t i = 0; i < request.map.nr_entries; ++i)
+        ASSERT(given->push_back(TRY(buffer.read(i))));
+    target.memory_map.with([&](auto& map) { map = *given; });
+    return 0;
+}
+
+/// XENMEM_memory_map: what the caller's builder has said.
+Answer memory_map(Call& call) {
+    auto request = TRY(call.read<xen_memory_map_t>(1));
+    auto const known = TRY(domain::make_scratch<base::FixedVector<domain::E820Entry, 128>>(call.domain().system));
+    call.domain().memory_map.with([&](auto& map) { *known = map; });
+    if (known->empty())
+        return Err{Error::not_implemented};
+    domain::GuestArray<domain::E820Entry> const buffer{call.vcpu, address_of(request.buffer)};
+    request.nr_entries = std::min<std::uint32_t>(request.nr_entries, static_cast<std::uint32_t>(known->size()));
+    for (std::uint32_t i = 0; i < request.nr_entries; ++i)
+        TRY(buffer.write(i, (*known)[i]));
+    TRY(call.write(1, request));
+    return 0;
+}
+
 /// XENMEM_claim_pages: a builder asks first whether there is room. Nothing is set aside by it: another may be faster.
 Answer claim_pages(Call& call) {
     if (!call.domain().privileged)
@@ -226,7 +258,8 @@ Answer memory_op(Call& call) {
         return pages_of(call, [](Domain& target) { return domain::quota(target).limit(); });
     case XENMEM_machphys_mapping: return machphys_mapping(call);
     case XENMEM_machine_memory_map: return machine_memory_map(call);
-    case XENMEM_memory_map: return Err{Error::not_implemented}; // a domU's, set by its builder
+    case XENMEM_memory_map: return memory_map(call);
+    case XENMEM_set_memory_map: return set_memory_map(call);
     default: return Err{Error::not_implemented};
     }
 }

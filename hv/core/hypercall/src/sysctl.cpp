@@ -40,8 +40,7 @@ Answer physinfo(Call& call, xen_sysctl_t& op) {
     info.cpu_khz = static_cast<std::uint32_t>(arch::tsc_khz());
     info.capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_shadow | XEN_SYSCTL_PHYSCAP_gnttab_v1;
     info.total_pages = memory.total;
-    info.free_pages = memory.free;
-    info.scrub_pages = memory.quarantined;
+    info.free_pages = memory.free + memory.quarantined; // who asks for those gets them, once the CPUs have flushed
     info.max_mfn = system.frames.size() - 1;
     auto const basic = arch::cpuid(1, 0);
     auto const extended = arch::cpuid(0x8000'0001, 0);

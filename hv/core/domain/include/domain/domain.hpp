@@ -7,6 +7,7 @@
 #include <span>
 
 #include "abi/xen.hpp"
+#include "base/fixed_vector.hpp"
 #include "base/lock.hpp"
 #include "base/number.hpp"
 #include "console/guest_line.hpp"
@@ -80,6 +81,8 @@ struct Domain : events::Owner {
 
     xen_domain_handle_t handle{};
     base::Guarded<console::GuestLine, base::LockRank::domain> console_line; ///< written, but without its end yet
+    /// What the builder says of the domain's memory (XENMEM_set_memory_map); empty: nothing.
+    base::Guarded<base::FixedVector<E820Entry, 128>, base::LockRank::domain> memory_map;
     std::atomic<std::uint64_t> vm_assist{0};
     base::Mfn ends_frame;                 ///< where it reads which pirqs want an end, held writable; invalid: none
     std::atomic<bool> end_unmasks{false}; ///< PHYSDEVOP_eoi unmasks the port, too (PHYSDEVOP_pirq_eoi_gmfn_v1)

@@ -1,0 +1,60 @@
+"""The tests of unprivileged domains: Debian's stock Linux, made, shown, stopped and ended by Debian's xl in dom0."""
+import functools
+
+from house.host.dom0_tests import CLEAN_LOG, in_dom0
+from house.host.tests import HostTest
+
+# The console is read until the guest says that it is up: nothing sleeps.
+UP = """up() {
+    mkfifo /tmp/console; xl console small </dev/null >/tmp/console & reader=$!
+    timeout 120 sed '/small is up/q' /tmp/console | grep -q 'small is up' || { echo "small is not up"; xl list; exit 1; }
+    kill $reader 2>/dev/null || true; rm /tmp/console
+}
+gone() { timeout 60 sh -c 'until test "$(xl list | wc -l)" = 2; do :; done'; }
+free() { xl info | awk '/^free_memory/ { print $3 }'; }
+"""
+
+
+def life(hypervisor):
+    """Made and destroyed, and shut down by its own hand: free memory is what it was, and nothing of it is left."""
+    script = "set -e\n" + UP + """
+        for round in 1 2; do
+            test $round = 1 || before=$(free)
+            xl create /etc/xen/small.cfg >/dev/null; up
+            test "$(xl list | awk '$1 == "small" { print $3, $4 }')" = "128 1"
+            xl pause small; xl list | grep -q 'small .* --p---'; xl unpause small
+            xl destroy small
+            test $round = 1 || test "$(free)" = "$before"
+        done
+        xl create /etc/xen/small.cfg >/dev/null; up
+        timeout 120 xl shutdown -w small >/dev/null
+        gone; test "$(free)" = "$before"; ! xenstore-ls | grep -q small
+        echo lived; """ + CLEAN_LOG
+    lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
+    assert lines[-1:] == ["lived"], f"it said: {lines}"
+
+
+def mistakes(hypervisor):
+    """A configuration that cannot be gives xl's own error, and leaves nothing."""
+    script = "set -e\n" + UP + """
+        xl create /etc/xen/small.cfg >/dev/null; up; xl destroy small; before=$(free)
+        ! xl create /etc/xen/small.cfg 'kernel="/no-such-file"' 2>/tmp/why; grep -q 'no-such-file' /tmp/why
+        ! xl create /etc/xen/small.cfg 'memory=100000' 2>/tmp/why; test -s /tmp/why
+        ! xl create /etc/xen/small.cfg 'kernel="/etc/hosts"' 2>/tmp/why; test -s /tmp/why
+        test "$(xl list | wc -l)" = 2; test "$(free)" = "$before"
+        echo refused; """ + CLEAN_LOG
+    lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
+    assert lines[-1:] == ["refused"], f"it said: {lines}"
+
+
+def tests_on(hypervisor, prefix):
+    return [HostTest(f"qemu.{prefix}.{body.__name__}", functools.partial(body, hypervisor)) for body in (life, mistakes)]
+
+
+def tests():
+    """On Tern: part of every test run."""
+    return tests_on("tern", "domu")
+
+
+def tests_on_xen():
+    return tests_on("xen", "xen.domu")
