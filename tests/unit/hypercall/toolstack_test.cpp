@@ -169,8 +169,8 @@ TEST_F(Toolstack, TheMachineIsToldAsItIs) {
     xen_sysctl_t op{};
     EXPECT_EQ(sysctl(XEN_SYSCTL_physinfo, op), 0);
     EXPECT_EQ(op.u.physinfo.nr_cpus, 2u);
-    EXPECT_EQ(op.u.physinfo.free_pages, hypervisor.system->allocator.statistics().free +
-              hypervisor.system->allocator.statistics().quarantined);
+    EXPECT_EQ(op.u.physinfo.free_pages,
+              hypervisor.system->allocator.statistics().free + hypervisor.system->allocator.statistics().quarantined);
     EXPECT_EQ(sysctl(XEN_SYSCTL_cputopoinfo, op = {}), 0);
     EXPECT_EQ(op.u.cputopoinfo.num_cpus, 2u); // with no room: how many there are
     EXPECT_EQ(sysctl(XEN_SYSCTL_numainfo, op = {}), 0);
