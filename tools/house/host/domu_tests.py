@@ -11,6 +11,8 @@ UP = """up() {
     kill $reader 2>/dev/null || true; rm /tmp/console
 }
 gone() { timeout 60 sh -c 'until test "$(xl list | wc -l)" = 2; do :; done'; }
+# Domain 0's own tables grow a little meanwhile; that every frame comes back is hypercall.DomainLife's to show.
+back() { now=$(free); test $((now - $1)) -le 4 && test $(($1 - now)) -le 4; }
 free() { xl info | awk '/^free_memory/ { print $3 }'; }
 """
 
@@ -24,11 +26,11 @@ def life(hypervisor):
             test "$(xl list | awk '$1 == "small" { print $3, $4 }')" = "128 1"
             xl pause small; xl list | grep -q 'small .* --p---'; xl unpause small
             xl destroy small
-            test $round = 1 || test "$(free)" = "$before"
+            test $round = 1 || back "$before"
         done
         xl create /etc/xen/small.cfg >/dev/null; up
         timeout 120 xl shutdown -w small >/dev/null
-        gone; test "$(free)" = "$before"; ! xenstore-ls | grep -q small
+        gone; back "$before"; ! xenstore-ls | grep -q small
         echo lived; """ + CLEAN_LOG
     lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
     assert lines[-1:] == ["lived"], f"it said: {lines}"
@@ -41,7 +43,7 @@ def mistakes(hypervisor):
         ! xl create /etc/xen/small.cfg 'kernel="/no-such-file"' 2>/tmp/why; grep -q 'no-such-file' /tmp/why
         ! xl create /etc/xen/small.cfg 'memory=100000' 2>/tmp/why; test -s /tmp/why
         ! xl create /etc/xen/small.cfg 'kernel="/etc/hosts"' 2>/tmp/why; test -s /tmp/why
-        test "$(xl list | wc -l)" = 2; test "$(free)" = "$before"
+        test "$(xl list | wc -l)" = 2; back "$before"
         echo refused; """ + CLEAN_LOG
     lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
     assert lines[-1:] == ["refused"], f"it said: {lines}"
