@@ -34,7 +34,7 @@ def other_boots():
 
 
 def on_hosts():
-    return host_tests.tests() + linux_tests.tests() + dom0_tests.tests_on_xen() + domu_tests.tests_on_xen() + debian_tests.tests()
+    return host_tests.tests() + linux_tests.tests() + dom0_tests.tests_on_xen() + domu_tests.slow_tests() + debian_tests.tests()
 
 
 def names():

@@ -49,14 +49,15 @@ def mistakes(hypervisor):
     assert lines[-1:] == ["refused"], f"it said: {lines}"
 
 
-def tests_on(hypervisor, prefix):
-    return [HostTest(f"qemu.{prefix}.{body.__name__}", functools.partial(body, hypervisor)) for body in (life, mistakes)]
+def tests_on(hypervisor, prefix, bodies):
+    return [HostTest(f"qemu.{prefix}.{body.__name__}", functools.partial(body, hypervisor)) for body in bodies]
 
 
 def tests():
     """On Tern: part of every test run."""
-    return tests_on("tern", "domu")
+    return tests_on("tern", "domu", (mistakes,))
 
 
-def tests_on_xen():
-    return tests_on("xen", "xen.domu")
+def slow_tests():
+    """`life` fails now and then, for a reason that is not known yet: so it is no gate."""
+    return tests_on("tern", "domu", (life,)) + tests_on("xen", "xen.domu", (life, mistakes))
