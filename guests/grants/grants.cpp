@@ -67,7 +67,7 @@ TEST("the table has a size, and one it may grow to; a domain that is not there h
     CHECK_EQ(query.status, GNTST_bad_domain);
 }
 
-TEST("version 1 is to be had; a version that does not exist is refused") {
+TEST("version 1 is in force; a version that does not exist is refused") {
     gnttab_set_version_t version{.version = 1};
     CHECK_EQ(grant_table_op(GNTTABOP_set_version, &version), 0);
     CHECK_EQ(version.version, 1);

@@ -6,19 +6,22 @@ namespace grants {
 
 using base::Err;
 
-GrantTable::GrantTable(mm::FrameAllocator& frames, base::DomId owner, std::uint32_t max_frames)
-    : max_frames_{max_frames < kMaxFrames ? max_frames : kMaxFrames},
+GrantTable::GrantTable(mm::FrameAllocator& frames, base::DomId owner, Limits limits)
+    : limits_{.frames = limits.frames < kMaxFrames ? limits.frames : kMaxFrames, .version = limits.version},
       shared_{frames, mm::Request::special(owner)},
+      status_{frames, mm::Request::special(owner)},
       active_{frames, {}} {}
 
 Status GrantTable::grow_to(std::uint32_t frames) {
-    if (frames > max_frames_)
+    if (frames > limits_.frames)
         return Err{Fault::general_error};
     while (this->frames() < frames) {
-        // The active entries first: a shared frame without them is never seen.
+        // The active entries and the statuses first: a shared frame without them is never seen.
         while (active_.pages() < (shared_.pages() + 1) * kActivePagesPerFrame)
             if (!active_.grow().ok())
                 return Err{Fault::general_error};
+        if (version_ == 2 && !grow_status(status_frames_for(this->frames() + 1)).ok())
+            return Err{Fault::general_error};
         if (!shared_.grow().ok())
             return Err{Fault::general_error};
     }
@@ -28,12 +31,13 @@ Status GrantTable::grow_to(std::uint32_t frames) {
 Status GrantTable::seed(base::GrantRef ref, base::DomId mapper, base::Gfn frame) {
     if (ref.raw() >= entries() || frame.raw() > std::numeric_limits<std::uint32_t>::max())
         return Err{Fault::bad_ref};
+    ASSERT(version_ == 1);
     shared_[ref.raw()].permit(mapper, frame);
     return {};
 }
 
 base::Mfn GrantTable::pinned_frame(base::GrantRef ref) {
-    if (ref.raw() >= entries() || active_[ref.raw()].unused())
+    if (ref.raw() >= entries() || active_[ref.raw()].unused() || active_[ref.raw()].kind == Granted::Kind::transitive)
         return {};
     return base::Mfn{active_[ref.raw()].frame};
 }
@@ -45,14 +49,28 @@ Status GrantTable::check(PinRequest const& request) {
         return Err{Fault::bad_ref};
     Active& active = active_[request.ref.raw()];
     bool const by_another = !active.unused() && active.mapper != request.mapper.raw();
-    if (by_another || active.uses(request.access).full_for(request.paths))
+    bool const too_little = request.purpose == Purpose::map && active.kind != Granted::Kind::page;
+    if (by_another || too_little || active.uses(request.access).full_for(request.paths))
         return Err{Fault::general_error};
     return {};
 }
 
+/// Marks the entry, if it permits what is asked for.
+Result<Granted> GrantTable::claim(PinRequest const& request) {
+    auto const ref = request.ref.raw();
+    if (version_ == 2)
+        return entry_v2(ref).claim(status_[ref], request.mapper, request.access, request.purpose);
+    TRY(shared_[ref].claim(request.mapper, request.access));
+    return Granted{.frame = shared_[ref].frame()};
+}
+
 /// Clears the marks that @p active no longer stands behind.
 void GrantTable::release_claim(base::GrantRef ref, Active const& active) {
-    if (active.writers.none())
+    if (!active.writers.none())
+        return;
+    if (version_ == 2)
+        status_[ref.raw()].release(active.unused());
+    else
         shared_[ref.raw()].release(active.unused());
 }
 

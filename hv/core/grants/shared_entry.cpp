@@ -40,4 +40,16 @@ void SharedEntry::permit(base::DomId mapper, base::Gfn frame) {
     head_.store(word_of(GTF_permit_access, mapper), std::memory_order_release);
 }
 
+grant_entry_v1 SharedEntry::value() const {
+    auto const word = head_.load(std::memory_order_acquire);
+    return {.flags = static_cast<std::uint16_t>(word),
+            .domid = static_cast<domid_t>(word >> 16),
+            .frame = frame_.load(std::memory_order_relaxed)};
+}
+
+void SharedEntry::become(grant_entry_v1 const& entry) {
+    frame_.store(entry.frame, std::memory_order_relaxed);
+    head_.store(word_of(entry.flags, base::DomId{entry.domid}), std::memory_order_release);
+}
+
 } // namespace grants

@@ -66,4 +66,48 @@ template <Host H> base::Status Paging<H>::unmap_grant(EntryPlace const& place, b
     return {};
 }
 
+/// Takes the entry for @p address out of its table: the guest's word, and the shadow's entry with all that it holds.
+template <Host H> auto Paging<H>::take_entry(Root const& root, base::Vaddr address) -> base::Result<TakenEntry> {
+    auto const [table, index] = TRY(lock_place(EntryPlace::at_address(root, address)));
+    auto& frame = host_.frame(table);
+    typename FrameState::TableLock const lock{frame};
+    if (!frame.link().valid()) {
+        if (frame.word().partial())
+            return base::Err{base::Error::bad_address};
+        TRY(materialize(table, 1));
+    }
+    auto const value = guest_slot(table, index).load();
+    store(table, index, GuestEntry{});
+    return TakenEntry{value, set_leaf(frame.link(), index, ShadowEntry{})};
+}
+
+/// Puts it in place of one that maps @p granted; or, if that is invalid, of an empty one.
+template <Host H>
+base::Status Paging<H>::put_entry(EntryPlace const& place, TakenEntry const& taken, base::Mfn granted) {
+    auto const [table, index] = TRY(lock_place(place));
+    auto& frame = host_.frame(table);
+    typename FrameState::TableLock const lock{frame};
+    auto const shadow = frame.link();
+    auto const old = shadow.valid() ? slot(shadow, index).load() : ShadowEntry{};
+    bool const fits = granted.valid() ? !old.empty() && old.kind() == TargetKind::foreign && old.frame() == granted
+                                      : shadow.valid() && old.empty() && !guest_slot(table, index).load().present();
+    if (!fits)
+        return base::Err{base::Error::bad_address};
+    store(table, index, taken.value);
+    give_back_leaf(set_leaf(shadow, index, taken.shadow));
+    return {};
+}
+
+template <Host H>
+base::Status Paging<H>::replace_grant(EntryPlace const& place, base::Mfn granted, Root const& root, base::Vaddr donor,
+                                      FlushDebt& debt) {
+    auto const taken = TRY(take_entry(root, donor));
+    auto const put = put_entry(place, taken, granted);
+    // Back to where it was, unless somebody has put another one there meanwhile.
+    if (!put.ok() && !put_entry(EntryPlace::at_address(root, donor), taken, {}).ok())
+        give_back_leaf(taken.shadow);
+    debt.add_all(FlushDebt::everyone());
+    return put;
+}
+
 } // namespace shadow_pt

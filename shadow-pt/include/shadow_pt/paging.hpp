@@ -188,6 +188,10 @@ template <Host H> class Paging {
     [[nodiscard]] base::Status map_grant(EntryPlace const& place, Target target, std::uint64_t flags, FlushDebt& debt);
     /// Clears the entry at @p place. `bad_address`: it does not map @p frame as a grant. All vCPUs owe a flush.
     [[nodiscard]] base::Status unmap_grant(EntryPlace const& place, base::Mfn frame, FlushDebt& debt);
+    /// The same, and the entry for @p donor moves there. `bad_address`: no such places, and nothing has changed; but for
+    /// a moment the entry for @p donor was gone.
+    [[nodiscard]] base::Status replace_grant(EntryPlace const& place, base::Mfn frame, Root const& root,
+                                             base::Vaddr donor, FlushDebt& debt);
 
     // --- the end, and looking in ------------------------------------------------------------------------------------------
 
@@ -224,6 +228,11 @@ template <Host H> class Paging {
     struct LockedEntry {
         Mfn table;
         unsigned index = 0;
+    };
+    /// An entry on its way from one table to another, with what the shadow's holds.
+    struct TakenEntry {
+        GuestEntry value;
+        ShadowEntry shadow;
     };
     /// A change of an entry: what the guest wants there.
     struct Change {
@@ -296,6 +305,8 @@ template <Host H> class Paging {
 
     // grant.hpp
     base::Result<LockedEntry> lock_place(EntryPlace const& place);
+    base::Result<TakenEntry> take_entry(Root const& root, base::Vaddr address);
+    base::Status put_entry(EntryPlace const& place, TakenEntry const& taken, Mfn granted);
 
     ShadowPage page(Mfn shadow) { return ShadowPage{host_.frame(shadow)}; }
     ShadowSlot slot(Mfn shadow, unsigned index) { return ShadowSlot{host_.table(shadow), index}; }

@@ -159,7 +159,14 @@ class Calls {
     }
 
     Prepared grant_table_op() {
-        switch (input_.below(6)) {
+        switch (input_.below(7)) {
+        case 6: {
+            gnttab_unmap_and_replace_t request{};
+            request.host_addr = input_.pick(places_);
+            request.new_addr = input_.pick(places_);
+            request.handle = guest_.small();
+            return grant_call(GNTTABOP_unmap_and_replace, request);
+        }
         case 0: {
             gnttab_setup_table_t request{};
             request.dom = guest_.domid();

@@ -1,5 +1,7 @@
 #include "grants/operations.hpp"
 
+#include "grants/copy.hpp"
+
 #include <gtest/gtest.h>
 
 #include <array>
@@ -403,6 +405,49 @@ TEST(GrantCopy, RefusesToWriteADescriptorPage) { // SP-1
 
 // --- the rest ------------------------------------------------------------------------------------------------------
 
+// --- unmap_and_replace ---------------------------------------------------------------------------------------------
+
+TEST(GrantReplace, TheOtherEntryComesInPlaceOfTheGrant) {
+    Calls world;
+    auto const op = world.map();
+    world.env.entries[kOther] = {.frame = Mfn{7}, .flags = {}};
+    gnttab_unmap_and_replace request{};
+    request.host_addr = kAddress;
+    request.new_addr = kOther;
+    request.handle = op.handle;
+    grants::unmap_and_replace(world.env, std::span{&request, 1});
+    EXPECT_EQ(request.status, GNTST_okay);
+    EXPECT_EQ(world.env.entries.at(kAddress).frame, Mfn{7});
+    EXPECT_FALSE(world.env.entries.contains(kOther));
+    EXPECT_EQ(world.env.owed_flushes, 0) << "the granter has its frame back only after a flush";
+    world.env.entries.clear();
+    world.expect_nothing_left();
+}
+
+TEST(GrantReplace, WithNothingToComeInItsPlaceTheMappingStays) {
+    Calls world;
+    auto const op = world.map();
+    gnttab_unmap_and_replace request{};
+    request.host_addr = kAddress;
+    request.new_addr = kOther;
+    request.handle = op.handle;
+    grants::unmap_and_replace(world.env, std::span{&request, 1});
+    EXPECT_EQ(request.status, GNTST_general_error);
+    EXPECT_EQ(world.handles(), 1U);
+    EXPECT_EQ(world.unmap(op.handle), GNTST_okay);
+    world.expect_nothing_left();
+}
+
+// --- numbers -------------------------------------------------------------------------------------------------------
+
+TEST(GrantMap, IsRefusedWhereTheCallerHasNoNumberForTheFrame) { // SP-14
+    Calls world;
+    world.env.unnumbered = kAlice;
+    EXPECT_EQ(world.map().status, GNTST_general_error);
+    EXPECT_EQ(world.map(GNTMAP_device_map).status, GNTST_general_error) << "and no device is told of it";
+    world.expect_nothing_left();
+}
+
 TEST(GrantQuerySize, TellsSizeAndLimit) {
     Calls world;
     gnttab_query_size op{};
@@ -414,13 +459,6 @@ TEST(GrantQuerySize, TellsSizeAndLimit) {
     op.dom = 44;
     grants::query_size(world.env, op);
     EXPECT_EQ(op.status, GNTST_bad_domain);
-}
-
-TEST(GrantVersion, IsOne) {
-    EXPECT_EQ(grants::set_version(1).value(), 1u);
-    EXPECT_EQ(grants::set_version(2).error(), Error::not_implemented);
-    EXPECT_EQ(grants::set_version(0).error(), Error::invalid);
-    EXPECT_EQ(grants::set_version(3).error(), Error::invalid);
 }
 
 TEST(GrantRelease, EndsEveryMappingOfADyingDomainInSmallSteps) {

@@ -124,6 +124,11 @@ struct Environment {
             return base::Err{grants::Fault::bad_domain};
         return Domain{*found->second};
     }
+    grants::Result<base::Gfn> number_of(grants::Mapping const& mapping) {
+        if (unnumbered == mapping.granter)
+            return base::Err{grants::Fault::general_error};
+        return base::Gfn{mapping.pin.frame.raw()};
+    }
     grants::Status install(grants::Mapping const& mapping) {
         if (refuse_install)
             return base::Err{*refuse_install};
@@ -136,6 +141,15 @@ struct Environment {
             return base::Err{grants::Fault::general_error};
         entries.erase(found);
         ++owed_flushes;
+        return {};
+    }
+    grants::Status replace(grants::Mapping const& mapping, base::Vaddr donor) {
+        auto const moved = entries.find(donor.raw());
+        if (moved == entries.end())
+            return base::Err{grants::Fault::general_error};
+        TRY(remove(mapping));
+        entries[mapping.host_address] = moved->second;
+        entries.erase(donor.raw());
         return {};
     }
     void flush() {
@@ -153,6 +167,7 @@ struct Environment {
     int owed_flushes = 0;
     int flushes = 0;
     std::optional<grants::Fault> refuse_install;
+    std::optional<base::DomId> unnumbered; ///< whose frames the caller has no numbers for
     std::function<void()> on_flush;
 };
 static_assert(grants::GrantEnvironment<Environment>);
@@ -181,7 +196,7 @@ inline constexpr base::DomId kBob{2};   ///< maps
 inline constexpr base::DomId kCarol{3}; ///< is a stranger
 
 struct World {
-    explicit World(grants::Grants::Limits limits = {.grant_frames = 4, .map_track_frames = 2}) {
+    explicit World(grants::Grants::Limits limits = {.table = {.frames = 4}, .map_track_frames = 2}) {
         for (auto const id : {kAlice, kBob, kCarol}) {
             domains[id] = std::make_unique<DomainState>(memory, id, limits);
             EXPECT_TRUE(domains[id]->table([](grants::GrantTable& table) { return table.grow_to(1); }).ok());
@@ -190,6 +205,7 @@ struct World {
 
     DomainState& alice() { return *domains.at(kAlice); }
     DomainState& bob() { return *domains.at(kBob); }
+    DomainState& carol() { return *domains.at(kCarol); }
 
     mm_test::Memory memory{2048};
     std::map<base::DomId, std::unique_ptr<DomainState>> domains;

@@ -1,5 +1,6 @@
 /// Grants through the hypercall, within domain 0: its own table, its own page tables (docs/abi.md §6).
 #include "unit/hypercall/kernel.hpp"
+#include "unit/hypercall/second_domain.hpp"
 
 namespace {
 
@@ -166,6 +167,113 @@ TEST_F(GrantTableOp, SeveralRecordsAreCarriedOutOneByOneAndContinuedBetween) {
     EXPECT_EQ(after[0].status, GNTST_okay);
     EXPECT_EQ(after[1].status, GNTST_bad_copy_arg);
     EXPECT_EQ(after[3].status, GNTST_okay);
+}
+
+TEST_F(GrantTableOp, AnEntryOfTheGuestsComesInPlaceOfAGrant) {
+    grant(3, frame_at(kPage));
+    auto const mapped = map(3, kOtherPage);
+    ASSERT_EQ(mapped.status, GNTST_okay);
+    constexpr auto kThird = kOtherPage + 0x1000;
+    auto const third = frame_at(kThird);
+    gnttab_unmap_and_replace_t request{};
+    request.host_addr = kOtherPage;
+    request.new_addr = kThird;
+    request.handle = mapped.handle;
+    ASSERT_EQ(call(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_and_replace, put(request), 1), 0);
+    EXPECT_EQ(get<gnttab_unmap_and_replace_t>().status, GNTST_okay);
+    hypervisor.put(kOtherPage, std::uint64_t{5});
+    EXPECT_EQ(*arch::frame_as<std::uint64_t>(base::Mfn{third}), 5U);
+    EXPECT_FALSE(domain::read_guest<std::uint64_t>(hypervisor.vcpu(), base::Vaddr{kThird}).ok());
+    EXPECT_EQ(flags(3), unsigned{GTF_permit_access});
+}
+
+TEST_F(GrantTableOp, VersionTwoHasItsStatusesInFramesThatTheGuestMayMap) {
+    auto const set_version = [&](std::uint32_t version) {
+        return call(__HYPERVISOR_grant_table_op, GNTTABOP_set_version, put(gnttab_set_version_t{version}), 1);
+    };
+    auto const status_frames = [&](std::uint32_t count) {
+        gnttab_get_status_frames_t request{};
+        request.nr_frames = count;
+        request.dom = DOMID_SELF;
+        request.frame_list.p = reinterpret_cast<std::uint64_t*>(kScratch + 0x800);
+        EXPECT_EQ(call(__HYPERVISOR_grant_table_op, GNTTABOP_get_status_frames, put(request), 1), 0);
+        return get<gnttab_get_status_frames_t>().status;
+    };
+    EXPECT_EQ(status_frames(1), GNTST_general_error) << "version 1 has none";
+    ASSERT_EQ(set_version(2), 0);
+    EXPECT_EQ(status_frames(2), GNTST_general_error);
+    ASSERT_EQ(status_frames(1), GNTST_okay);
+    auto const statuses = get<std::uint64_t>(0x800);
+    ASSERT_EQ(remap(kOtherPage, statuses << 12 | kWritable), 0);
+    EXPECT_EQ(set_version(1), kEbusy) << "the guest would go on reading what says nothing any more";
+    ASSERT_EQ(remap(kOtherPage, 0), 0);
+    EXPECT_EQ(set_version(1), 0);
+    EXPECT_EQ(set_version(7), kEinval);
+    EXPECT_EQ(get<gnttab_set_version_t>().version, 1U);
+}
+
+TEST_F(GrantTableOp, TheToolstackMapsTheFramesOfEitherTable) {
+    auto const acquire = [&](std::uint32_t id, std::uint32_t count, std::uint64_t frame = 0) {
+        xen_mem_acquire_resource_t request{};
+        request.domid = DOMID_SELF;
+        request.type = XENMEM_resource_grant_table;
+        request.id = id;
+        request.nr_frames = count;
+        request.frame = frame;
+        if (count != 0)
+            request.frame_list.p = reinterpret_cast<xen_pfn_t*>(kScratch + 0x800);
+        return call(__HYPERVISOR_memory_op, XENMEM_acquire_resource, put(request));
+    };
+    EXPECT_EQ(acquire(XENMEM_resource_grant_table_id_shared, 0), 0);
+    EXPECT_EQ(get<xen_mem_acquire_resource_t>().nr_frames, 64U);
+    EXPECT_EQ(acquire(XENMEM_resource_grant_table_id_status, 0), 0);
+    EXPECT_EQ(get<xen_mem_acquire_resource_t>().nr_frames, 8U);
+    EXPECT_EQ(acquire(XENMEM_resource_grant_table_id_status, 1), kEinval) << "of version 1 there are none";
+    EXPECT_EQ(acquire(2, 1), kEinval);
+    put(gnttab_set_version_t{2});
+    ASSERT_EQ(call(__HYPERVISOR_grant_table_op, GNTTABOP_set_version, kScratch, 1), 0);
+    EXPECT_EQ(acquire(XENMEM_resource_grant_table_id_status, 1, 1), 0);
+    gnttab_query_size_t size{};
+    size.dom = DOMID_SELF;
+    ASSERT_EQ(call(__HYPERVISOR_grant_table_op, GNTTABOP_query_size, put(size), 1), 0);
+    EXPECT_EQ(get<gnttab_query_size_t>().nr_frames, 9U)
+        << "the second frame of statuses is that of the ninth of entries";
+    EXPECT_EQ(acquire(XENMEM_resource_grant_table_id_status, 2, 7), kEinval);
+}
+
+TEST_F(GrantTableOp, ATranslatedDomainMapsItsOwnGrantsByItsOwnNumbersAndNobodyElses) { // SP-14
+    SecondDomain second{hypervisor};
+    gnttab_setup_table_t setup{};
+    setup.dom = DOMID_SELF;
+    setup.nr_frames = 1;
+    setup.frame_list.p = reinterpret_cast<xen_pfn_t*>(SecondDomain::kScratch + 0x800);
+    ASSERT_EQ(second.call(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, second.put(setup), 1), 0);
+    auto const entries = second.domain->grants.with([](grants::Grants& both) { return both.table.shared_frame(0); });
+    arch::frame_as<grant_entry_v1_t>(entries)[9] = {.flags = GTF_permit_access, .domid = 1, .frame = 6};
+    auto const map_in_second = [&](domid_t granter) {
+        gnttab_map_grant_ref_t request{};
+        request.host_addr = 7 << 12;
+        request.flags = GNTMAP_host_map | GNTMAP_device_map;
+        request.ref = 9;
+        request.dom = granter;
+        EXPECT_EQ(second.call(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, second.put(request), 1), 0);
+        return second.get<gnttab_map_grant_ref_t>();
+    };
+    auto const own = map_in_second(DOMID_SELF);
+    EXPECT_EQ(own.status, GNTST_okay);
+    EXPECT_EQ(own.dev_bus_addr, 6U << 12);
+    EXPECT_EQ(second.words(3)[7] >> 12, 6U) << "no number of the machine's";
+    gnttab_unmap_grant_ref_t unmap{};
+    unmap.host_addr = 7 << 12;
+    unmap.dev_bus_addr = own.dev_bus_addr;
+    unmap.handle = own.handle;
+    ASSERT_EQ(second.call(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, second.put(unmap), 1), 0);
+    EXPECT_EQ(second.get<gnttab_unmap_grant_ref_t>().status, GNTST_okay);
+
+    arch::frame_as<grant_entry_v1_t>(base::Mfn{table})[9] = {
+        .flags = GTF_permit_access, .domid = 1, .frame = static_cast<std::uint32_t>(frame_at(kPage))};
+    EXPECT_EQ(map_in_second(0).status, GNTST_general_error);
+    EXPECT_EQ(flags(9), unsigned{GTF_permit_access});
 }
 
 } // namespace

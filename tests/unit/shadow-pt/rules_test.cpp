@@ -6,6 +6,7 @@ namespace {
 
 using base::Error;
 using base::Gfn;
+using base::Mfn;
 using base::Vaddr;
 
 constexpr std::uint64_t kRead = pte::kPresent | pte::kUser | pte::kAccessed;
@@ -181,6 +182,77 @@ TEST_F(ShadowPagingWithoutPool, AGrantIsNotMappedIntoATableWithoutAShadow) {
     EXPECT_FALSE(paging.unmap_grant(where, grant.frame, debt).ok());
     EXPECT_TRUE(paging.unpin(Gfn{kL1}).ok());
     host.expect_idle();
+}
+
+// --- SP-14: entries that map grants --------------------------------------------------------------------------------------
+
+struct ShadowPagingGrants : ShadowPaging {
+    static constexpr unsigned kMoved = 6;
+    ShadowPagingGrants() {
+        word(kL1, 1) = 0;
+        word(kL1, 2) = entry(kMoved, kBoth);
+        used = root();
+        auto const lent = host.translate(Gfn{0}, {}, {.domain = 1}).value();
+        EXPECT_TRUE(paging.map_grant(EntryPlace::at_address(used, page(1)), lent, kBoth, debt).ok());
+    }
+    base::Status replace(Vaddr donor, Mfn granted = kGranted) {
+        return paging.replace_grant(EntryPlace::at_address(used, page(1)), granted, used, donor, debt);
+    }
+    void expect_untouched() {
+        EXPECT_EQ(shadow(kL1, 1).frame(), kGranted);
+        EXPECT_EQ(shadow(kL1, 2).frame(), FakeHost::own_frame(kMoved));
+        EXPECT_EQ(word(kL1, 2), entry(kMoved, kBoth));
+        EXPECT_EQ(frame(kMoved).word().count(), 1U);
+    }
+    void finish() {
+        static_cast<void>(debt.take());
+        for (unsigned const index : {1U, 2U})
+            EXPECT_TRUE(write(kL1, index, 0).ok());
+        end(used);
+    }
+    static constexpr Mfn kGranted{FakeHost::kForeign};
+    FlushDebt debt;
+    Root used;
+};
+
+TEST_F(ShadowPagingGrants, AnEntryMovesToWhereAGrantWasWithAllThatItHolds) {
+    EXPECT_TRUE(replace(page(2)).ok());
+    EXPECT_EQ(word(kL1, 1), entry(kMoved, kBoth));
+    EXPECT_EQ(shadow(kL1, 1).frame(), FakeHost::own_frame(kMoved));
+    EXPECT_EQ(word(kL1, 2), 0U);
+    EXPECT_TRUE(shadow(kL1, 2).empty());
+    EXPECT_EQ(frame(kMoved).word().count(), 1U) << "one writer, as before";
+    EXPECT_EQ(frame(FakeHost::kForeign - FakeHost::kOwn).word().count(), 0U)
+        << "the granter's frame is free to be used";
+    EXPECT_TRUE(debt.take().remote.all()) << "whoever has used the grant may still do so";
+    finish();
+}
+
+TEST_F(ShadowPagingGrants, WithAnotherFrameInThePlaceNothingMoves) {
+    EXPECT_FALSE(replace(page(2), Mfn{FakeHost::kForeign + 1}).ok());
+    expect_untouched();
+    finish();
+}
+
+TEST_F(ShadowPagingGrants, AnAddressWithoutATableGivesNothing) {
+    EXPECT_FALSE(replace(Vaddr{std::uint64_t{1} << 30}).ok());
+    expect_untouched();
+    finish();
+}
+
+TEST_F(ShadowPagingGrants, AnEntryThatIsNotPresentMovesAsWell) {
+    EXPECT_TRUE(write(kL1, 2, 0x1000).ok());
+    EXPECT_TRUE(replace(page(2)).ok());
+    EXPECT_EQ(word(kL1, 1), 0x1000U);
+    EXPECT_TRUE(shadow(kL1, 1).empty());
+    EXPECT_EQ(word(kL1, 2), 0U);
+    finish();
+}
+
+TEST_F(ShadowPagingGrants, TheGrantsOwnEntryCannotTakeItsOwnPlace) {
+    EXPECT_FALSE(replace(page(1)).ok());
+    expect_untouched();
+    finish();
 }
 
 // --- SP-13 -----------------------------------------------------------------------------------------------------------------

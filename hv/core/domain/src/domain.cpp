@@ -6,7 +6,8 @@ namespace domain {
 
 Domain::Domain(System& whole, base::DomId number, bool privileged_one, mm::Translation translation,
                std::span<Vcpu*> vcpu_slots, std::span<events::Channel> channel_slots,
-               std::span<events::Target> target_slots, base::Mfn shared_info_frame)
+               std::span<events::Target> target_slots, base::Mfn shared_info_frame,
+               ::grants::Grants::Limits grant_limits)
     : system{whole},
       id{number},
       privileged{privileged_one},
@@ -17,7 +18,7 @@ Domain::Domain(System& whole, base::DomId number, bool privileged_one, mm::Trans
       shared_frame{shared_info_frame},
       shared{*arch::frame_as<shared_info_t>(shared_info_frame)},
       events{*this, number, whole.event_links, shared, channels, targets},
-      grants{whole.allocator, number, ::grants::Grants::Limits{}},
+      grants{whole.allocator, number, grant_limits},
       host{whole, *this},
       paging{host} {}
 

@@ -82,7 +82,7 @@ class Parts {
         targets_ = TRY(heap.make_array<events::Target>(request_.vcpus));
         vcpus_ = TRY(heap.make_array<Vcpu*>(request_.vcpus));
         domain_ = TRY(heap.make<Domain>(system_, request_.id, request_.privileged, request_.translation, vcpus_,
-                                        channels_, targets_, shared_));
+                                        channels_, targets_, shared_, request_.grants));
         return {};
     }
 

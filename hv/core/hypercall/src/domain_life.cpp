@@ -21,7 +21,24 @@ using base::Error;
 using domain::Domain;
 using domain::Vcpu;
 
-constexpr std::uint32_t kKnownGrantVersion = 1;
+/// @p given, or all there can be if the caller leaves it to us by a negative number.
+std::uint32_t limit_or(std::int32_t given, std::uint32_t most) {
+    return given < 0 ? most : static_cast<std::uint32_t>(given);
+}
+
+/// What a domain may have of grants. `invalid`: more than there can be, or no table at all.
+base::Result<grants::Grants::Limits> grant_limits(xen_domctl_createdomain const& request) {
+    grants::Grants::Limits const limits{
+        .table = {.frames = limit_or(request.max_grant_frames, grants::GrantTable::kMaxFrames),
+                  .version = XEN_DOMCTL_GRANT_version(request.grant_opts)},
+        .map_track_frames = limit_or(request.max_maptrack_frames, grants::MapTrack::kMaxFrames)};
+    if (limits.table.frames == 0 || limits.table.frames > grants::GrantTable::kMaxFrames || limits.table.version == 0 ||
+        limits.table.version > grants::GrantTable::kMaxVersion ||
+        limits.map_track_frames > grants::MapTrack::kMaxFrames ||
+        (request.grant_opts & ~std::uint32_t{XEN_DOMCTL_GRANT_version_mask}) != 0)
+        return Err{Error::invalid};
+    return limits;
+}
 
 /// A free id, not one that has just been given back: tools may not have noticed yet.
 base::Result<DomId> pick_id(domain::System& system) {
@@ -40,15 +57,16 @@ Answer create_domain(Call& call, xen_domctl_t& op) {
     auto const& request = op.u.createdomain;
     // Only PV guests, without devices of the machine's.
     if (request.flags != 0 || request.iommu_opts != 0 || request.vmtrace_size != 0 || request.cpupool_id != 0 ||
-        request.arch.emulation_flags != 0 || request.max_vcpus == 0 || request.max_vcpus > base::kMaxCpus ||
-        XEN_DOMCTL_GRANT_version(request.grant_opts) < kKnownGrantVersion)
+        request.arch.emulation_flags != 0 || request.max_vcpus == 0 || request.max_vcpus > base::kMaxCpus)
         return Err{Error::invalid};
+    auto const grants = TRY(grant_limits(request));
     auto& system = call.domain().system;
     bool const chosen = op.domain != 0 && op.domain < DOMID_FIRST_RESERVED;
     if (chosen && op.domain >= domain::kMaxDomains)
         return Err{Error::invalid};
     DomId const id = chosen ? DomId{op.domain} : TRY(pick_id(system));
-    Domain* const made = TRY(domain::create(system, {.id = id, .vcpus = request.max_vcpus, .max_pages = 0}));
+    Domain* const made =
+        TRY(domain::create(system, {.id = id, .vcpus = request.max_vcpus, .max_pages = 0, .grants = grants}));
     domain::pause(*made);
     std::memcpy(made->handle, request.handle, sizeof made->handle);
     op.domain = id.raw();

@@ -10,6 +10,7 @@
 #include "domain/special_gfns.hpp"
 #include "domain/teardown.hpp"
 #include "domain/translation.hpp"
+#include "grants/copy.hpp"
 #include "grants/operations.hpp"
 #include "hypercall/domain_life.hpp"
 #include "hypercall/handlers.hpp"
@@ -76,13 +77,25 @@ class Environment {
         return Party{*found};
     }
 
+    /// A direct domain knows the machine's numbers. A translated one knows its own, and has none for another domain's
+    /// frames: it cannot map them (SP-14).
+    grants::Result<Gfn> number_of(grants::Mapping const& mapping) {
+        auto& domain = call_.domain();
+        if (!domain.translated())
+            return Gfn{mapping.pin.frame.raw()};
+        auto const own = mapping.granter == domain.id ? domain.system.frames.gfn_of(mapping.pin.frame) : Gfn{};
+        if (!own.valid())
+            return Err{grants::Fault::general_error};
+        return own;
+    }
+
     grants::Status install(grants::Mapping const& mapping) {
         auto& domain = call_.domain();
         Mfn const frame = mapping.pin.frame;
+        auto const number = TRY(number_of(mapping));
         if (!domain.system.frames.take_reference(frame))
             return Err{grants::Fault::general_error};
-        shadow_pt::Target const target{
-            .frame = frame, .kind = shadow_pt::TargetKind::foreign, .shown = Gfn{frame.raw()}};
+        shadow_pt::Target const target{.frame = frame, .kind = shadow_pt::TargetKind::foreign, .shown = number};
         std::uint64_t flags = shadow_pt::pte::kPresent | shadow_pt::pte::kUser | shadow_pt::pte::kAccessed |
                               shadow_pt::pte::kDirty | mapping.flags.available_bits() << 9;
         if (mapping.pin.access == grants::Access::write)
@@ -96,6 +109,15 @@ class Environment {
 
     grants::Status remove(grants::Mapping const& mapping) {
         if (call_.domain().paging.unmap_grant(place(mapping), mapping.pin.frame, call_.debt))
+            return {};
+        return Err{grants::Fault::general_error};
+    }
+
+    grants::Status replace(grants::Mapping const& mapping, Vaddr donor) {
+        if (mapping.flags.names_entry()) // as in Xen
+            return Err{grants::Fault::general_error};
+        auto const& root = call_.vcpu.kernel_root.tables;
+        if (call_.domain().paging.replace_grant(place(mapping), mapping.pin.frame, root, donor, call_.debt))
             return {};
         return Err{grants::Fault::general_error};
     }
@@ -131,18 +153,19 @@ template <typename Record, typename Step> Answer for_each_record(Call& call, Ste
     return 0;
 }
 
-Answer unmap(Call& call, Environment& environment) {
+/// @p step(records): grants::unmap or unmap_and_replace.
+template <typename Record, typename Step> Answer unmap(Call& call, Step&& step) {
     bool first = true;
     while (call.u32(2) != 0) {
         if (!first && domain::should_yield(call.vcpu))
             return Err{Error::preempted};
         first = false;
-        std::array<gnttab_unmap_grant_ref_t, grants::kUnmapBatch> records;
+        std::array<Record, grants::kUnmapBatch> records;
         auto const batch = std::span{records}.first(std::min<std::size_t>(call.u32(2), records.size()));
-        auto const array = call.array<gnttab_unmap_grant_ref_t>(1);
+        auto const array = call.array<Record>(1);
         for (std::size_t i = 0; i < batch.size(); ++i)
             batch[i] = TRY(array.read(i));
-        grants::unmap(environment, batch);
+        step(batch);
         domain::bury_the_dead(call.domain().system);
         for (std::size_t i = 0; i < batch.size(); ++i)
             TRY(array.write(i, batch[i]));
@@ -152,31 +175,32 @@ Answer unmap(Call& call, Environment& environment) {
     return 0;
 }
 
-/// Grows the caller's table and tells it by which numbers to map the frames.
+/// The domain of a record that names one: the caller's, or any for a privileged caller.
+grants::Result<Party> party_of(Call& call, Environment& environment, domid_t id) {
+    auto party = TRY(environment.find(DomId{id}));
+    if (&party.domain() != &call.domain() && !call.domain().privileged)
+        return Err{grants::Fault::permission_denied};
+    return party;
+}
+
+/// Grows the table and tells by which numbers to map its frames.
 Answer setup_table(Call& call, Environment& environment) {
     if (call.u32(2) != 1)
         return Err{Error::invalid};
     auto record = TRY(call.read<gnttab_setup_table_t>(1));
-    auto party = environment.find(DomId{record.dom});
-    bool const own = party && &party.value().domain() == &call.domain();
-    record.status = GNTST_okay;
-    if (!party)
-        record.status = GNTST_bad_domain;
-    else if (!own && !call.domain().privileged)
-        record.status = GNTST_permission_denied;
-    if (record.status == GNTST_okay) {
+    auto party = party_of(call, environment, record.dom);
+    record.status = grants::to_abi(party);
+    if (party.ok()) {
         std::array<Mfn, grants::GrantTable::kMaxFrames> frames{};
         auto const grown = party.value().grants().with([&](grants::Grants& both) -> grants::Status {
-            if (auto const status = both.table.grow_to(record.nr_frames); !status)
-                return status;
+            TRY(both.table.grow_to(record.nr_frames));
             for (std::uint32_t i = 0; i < record.nr_frames; ++i)
                 frames[i] = both.table.shared_frame(i);
             return {};
         });
-        if (!grown)
-            record.status = GNTST_general_error;
+        record.status = grants::to_abi(grown);
         domain::GuestArray<xen_pfn_t> const list{call.vcpu, address_of(record.frame_list)};
-        for (std::uint32_t i = 0; record.status == GNTST_okay && i < record.nr_frames; ++i)
+        for (std::uint32_t i = 0; grown.ok() && i < record.nr_frames; ++i)
             TRY(list.write(
                 i, TRY(domain::number_special(party.value().domain(), frames[i], domain::kFirstGrantGfn + i)).raw()));
     }
@@ -184,21 +208,62 @@ Answer setup_table(Call& call, Environment& environment) {
     return 0;
 }
 
-Answer set_version(Call& call) {
-    auto record = TRY(call.read<gnttab_set_version_t>(1));
-    auto const version = grants::set_version(record.version);
-    record.version = 1; // the one in force, whatever was asked for
+/// The same for the frames of statuses of a table of version 2, of which there are as many as there are.
+Answer get_status_frames(Call& call, Environment& environment) {
+    if (call.u32(2) != 1)
+        return Err{Error::invalid};
+    auto record = TRY(call.read<gnttab_get_status_frames_t>(1));
+    auto party = party_of(call, environment, record.dom);
+    record.status = grants::to_abi(party);
+    domain::GuestArray<std::uint64_t> const list{call.vcpu, address_of(record.frame_list)};
+    for (std::uint32_t i = 0; record.status == GNTST_okay && i < record.nr_frames; ++i) {
+        auto const frame = party.value().grants().with([&](grants::Grants& both) {
+            return record.nr_frames <= both.table.status_frames() ? both.table.status_frame(i) : Mfn{};
+        });
+        if (!frame.valid()) {
+            record.status = GNTST_general_error;
+            break;
+        }
+        auto const number = domain::number_special(party.value().domain(), frame, domain::kFirstStatusGfn + i);
+        TRY(list.write(i, TRY(number).raw()));
+    }
     TRY(call.write(1, record));
-    TRY(version);
+    return 0;
+}
+
+Answer swap(Call& call, Environment& environment) {
+    return for_each_record<gnttab_swap_grant_ref_t>(call, [&](auto& record) {
+        record.status = grants::to_abi(environment.self().grants().with([&](grants::Grants& both) {
+            return both.table.swap(base::GrantRef{record.ref_a}, base::GrantRef{record.ref_b});
+        }));
+    });
+}
+
+Answer set_version(Call& call, Environment& environment) {
+    auto record = TRY(call.read<gnttab_set_version_t>(1));
+    auto& self = environment.self();
+    auto& frames = call.domain().system.frames;
+    auto const changed = self.grants().with([&](grants::Grants& both) {
+        auto const status = both.table.set_version(record.version, [&](Mfn frame) {
+            auto const& info = frames.info(frame);
+            return info.references.load() > (info.has(mm::frame_in_gfn_map) ? 2U : 1U);
+        });
+        record.version = both.table.version(); // the one in force, whatever was asked for
+        return status;
+    });
+    TRY(call.write(1, record));
+    TRY(changed);
     return 0;
 }
 
 Answer get_version(Call& call, Environment& environment) {
     auto record = TRY(call.read<gnttab_get_version_t>(1));
-    auto const party = environment.find(DomId{record.dom});
+    auto party = environment.find(DomId{record.dom});
     if (!party)
         return Err{Error::no_such_domain};
-    record.version = 1;
+    if (&party.value().domain() != &call.domain() && !call.domain().privileged)
+        return Err{Error::not_permitted};
+    record.version = party.value().grants().with([](grants::Grants& both) { return both.table.version(); });
     TRY(call.write(1, record));
     return 0;
 }
@@ -218,7 +283,11 @@ Answer grant_table_op(Call& call) {
     switch (call.u32(0)) {
     case GNTTABOP_map_grant_ref:
         return for_each_record<gnttab_map_grant_ref_t>(call, [&](auto& record) { grants::map(environment, record); });
-    case GNTTABOP_unmap_grant_ref: return unmap(call, environment);
+    case GNTTABOP_unmap_grant_ref:
+        return unmap<gnttab_unmap_grant_ref_t>(call, [&](auto records) { grants::unmap(environment, records); });
+    case GNTTABOP_unmap_and_replace:
+        return unmap<gnttab_unmap_and_replace_t>(
+            call, [&](auto records) { grants::unmap_and_replace(environment, records); });
     case GNTTABOP_setup_table: return setup_table(call, environment);
     case GNTTABOP_copy:
         return for_each_record<gnttab_copy_t>(call, [&](auto& record) { grants::copy(environment, record); });
@@ -227,9 +296,11 @@ Answer grant_table_op(Call& call) {
             return Err{Error::invalid};
         return for_each_record<gnttab_query_size_t>(call,
                                                     [&](auto& record) { grants::query_size(environment, record); });
-    case GNTTABOP_set_version: return set_version(call);
+    case GNTTABOP_set_version: return set_version(call, environment);
     case GNTTABOP_get_version: return get_version(call, environment);
-    default: return Err{Error::not_implemented}; // transfer, swap, cache flush and version 2: docs/abi-coverage.md
+    case GNTTABOP_get_status_frames: return get_status_frames(call, environment);
+    case GNTTABOP_swap_grant_ref: return swap(call, environment);
+    default: return Err{Error::not_implemented}; // transfer, cache flush: docs/abi-coverage.md
     }
 }
 

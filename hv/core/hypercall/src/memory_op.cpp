@@ -201,8 +201,23 @@ Answer claim_pages(Call& call) {
     return 0;
 }
 
-/// XENMEM_acquire_resource: by what numbers the toolstack maps the frames of a domain's shared grant table, which grows
-/// to have them. Without a list: how many there can be.
+/// Frame @p index of the shared table, or of the statuses, of @p target's grants, which grow to have it.
+base::Result<Gfn> grant_frame(Domain& target, std::uint32_t id, std::uint32_t index) {
+    bool const shared = id == XENMEM_resource_grant_table_id_shared;
+    auto const frame = TRY(target.grants.with([&](grants::Grants& both) -> base::Result<Mfn> {
+        if (!shared && both.table.version() != 2)
+            return Err{Error::invalid};
+        // Eight frames of entries have one of statuses.
+        constexpr std::uint32_t kTableFramesPerStatusFrame = 8;
+        if (!both.table.grow_to(shared ? index + 1 : index * kTableFramesPerStatusFrame + 1))
+            return Err{Error::no_memory};
+        return shared ? both.table.shared_frame(index) : both.table.status_frame(index);
+    }));
+    return domain::number_special(target, frame, (shared ? domain::kFirstGrantGfn : domain::kFirstStatusGfn) + index);
+}
+
+/// XENMEM_acquire_resource: by what numbers the toolstack maps the frames of a domain's grants. Without a list: how many
+/// there can be.
 Answer acquire_resource(Call& call) {
     if (!call.domain().privileged)
         return Err{Error::not_permitted};
@@ -210,9 +225,13 @@ Answer acquire_resource(Call& call) {
     if (request.pad != 0)
         return Err{Error::invalid};
     Domain& target = *TRY(subject(call, request.domid));
-    if (request.type != XENMEM_resource_grant_table || request.id != XENMEM_resource_grant_table_id_shared)
+    if (request.type != XENMEM_resource_grant_table)
         return Err{Error::not_supported};
-    std::uint64_t const most = target.grants.with([](grants::Grants& both) { return both.table.max_frames(); });
+    if (request.id != XENMEM_resource_grant_table_id_shared && request.id != XENMEM_resource_grant_table_id_status)
+        return Err{Error::invalid};
+    bool const shared = request.id == XENMEM_resource_grant_table_id_shared;
+    std::uint64_t const most = target.grants.with(
+        [&](grants::Grants& both) { return shared ? both.table.max_frames() : both.table.max_status_frames(); });
     if (address_of(request.frame_list).raw() == 0) {
         if (request.nr_frames != 0)
             return Err{Error::invalid};
@@ -225,12 +244,7 @@ Answer acquire_resource(Call& call) {
     domain::GuestArray<xen_pfn_t> const list{call.vcpu, address_of(request.frame_list)};
     for (std::uint32_t i = 0; i < request.nr_frames; ++i) {
         auto const index = static_cast<std::uint32_t>(request.frame) + i;
-        auto const frame = target.grants.with([&](grants::Grants& both) {
-            return both.table.grow_to(index + 1) ? both.table.shared_frame(index) : Mfn{};
-        });
-        if (!frame.valid())
-            return Err{Error::no_memory};
-        TRY(list.write(i, TRY(domain::number_special(target, frame, domain::kFirstGrantGfn + index)).raw()));
+        TRY(list.write(i, TRY(grant_frame(target, request.id, index)).raw()));
     }
     return 0;
 }

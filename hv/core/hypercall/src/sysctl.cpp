@@ -38,7 +38,8 @@ Answer physinfo(Call& call, xen_sysctl_t& op) {
     info.max_cpu_id = arch::online_cpus() - 1;
     info.nr_nodes = 1;
     info.cpu_khz = static_cast<std::uint32_t>(arch::tsc_khz());
-    info.capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_shadow | XEN_SYSCTL_PHYSCAP_gnttab_v1;
+    info.capabilities =
+        XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_shadow | XEN_SYSCTL_PHYSCAP_gnttab_v1 | XEN_SYSCTL_PHYSCAP_gnttab_v2;
     info.total_pages = memory.total;
     info.free_pages = memory.free + memory.quarantined; // who asks for those gets them, once the CPUs have flushed
     info.max_mfn = system.frames.size() - 1;

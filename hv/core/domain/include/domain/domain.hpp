@@ -46,7 +46,7 @@ struct Teardown {
 struct Domain : events::Owner {
     Domain(System& whole, base::DomId number, bool privileged_one, mm::Translation translation,
            std::span<Vcpu*> vcpu_slots, std::span<events::Channel> channel_slots,
-           std::span<events::Target> target_slots, base::Mfn shared_info_frame);
+           std::span<events::Target> target_slots, base::Mfn shared_info_frame, grants::Grants::Limits grant_limits);
 
     [[nodiscard]] bool translated() const { return gfns.translated(); }
     /// @p assist: VMASST_TYPE_*.

@@ -16,6 +16,7 @@ struct CreateRequest {
     mm::Translation translation = mm::Translation::translated;
     std::uint32_t vcpus = 1;
     std::uint64_t max_pages = 0;
+    grants::Grants::Limits grants{};
 };
 
 /// An empty domain: no memory, all vCPUs down. Error::exists if the id is taken, no_memory; nothing is left half-made.

@@ -4,10 +4,39 @@
 #include <cstdint>
 
 #include "abi/xen.hpp"
+#include "base/frame.hpp"
+#include "base/number.hpp"
 
 namespace grants {
 
 enum class Access : bool { read, write };
+
+/// What a use is for: an entry of the mapper's, or a copy by the hypervisor, which can do with less than a page.
+enum class Purpose : bool { map, copy };
+
+/// Bytes of a page.
+struct PageRange {
+    std::uint32_t offset = 0;
+    std::uint32_t length = base::kPageSize;
+
+    [[nodiscard]] constexpr bool contains(std::uint32_t first, std::uint32_t count) const {
+        return first >= offset && first + count <= offset + length;
+    }
+};
+
+/// What an entry of a table stands for.
+struct Granted {
+    enum class Kind : std::uint8_t {
+        page,
+        part,       ///< of a page (GTF_sub_page)
+        transitive, ///< what `via` grants the granter by `via_ref`
+    };
+    Kind kind = Kind::page;
+    base::Gfn frame{};
+    PageRange part{};
+    base::DomId via{};
+    base::GrantRef via_ref{};
+};
 
 /// Through a page-table entry of the mapper, as a bus address for a device, or both (GNTMAP_host_map, _device_map).
 struct Paths {

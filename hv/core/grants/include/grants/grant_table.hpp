@@ -1,4 +1,4 @@
-/// The granter's side: a domain's grant table, version 1 (docs/abi.md §6).
+/// The granter's side: a domain's grant table, of version 1 or 2 (docs/abi.md §6).
 ///
 /// The *shared* table lies in frames of the hypervisor's that the domain may map; the guest writes what it grants. The
 /// *active* table beside it is ours: for each reference in use who uses it, which frame it stood for when the use
@@ -10,6 +10,9 @@
 ///
 /// The frame is taken at the first pin and kept to the last, whatever the guest writes meanwhile and even if the
 /// granter dies (SP-2). Pins of one reference at one time belong to one mapper.
+///
+/// Version 2 is what only a copy can use: parts of pages, and *transitive* grants, which pass on what another domain has
+/// granted. A pin of a transitive grant holds no frame: it says where the next pin is to be had.
 /// All functions: with the table's lock held (grants/lock.hpp).
 #pragma once
 
@@ -22,6 +25,7 @@
 #include "grants/access.hpp"
 #include "grants/paged_array.hpp"
 #include "grants/shared_entry.hpp"
+#include "grants/shared_entry_v2.hpp"
 #include "grants/status.hpp"
 
 namespace grants {
@@ -42,6 +46,7 @@ struct PinRequest {
     base::DomId mapper;
     Access access = Access::read;
     Paths paths{.host = true}; ///< at least one
+    Purpose purpose = Purpose::map;
 };
 
 /// A use of a granted frame. A plain value: the map track keeps what end() needs of it.
@@ -49,31 +54,56 @@ struct Pin {
     base::GrantRef ref;
     Access access = Access::read;
     Paths paths;
-    base::Mfn frame;
-
-    /// What a device is told (`dev_bus_addr`), and what the mapper may find in its entry (SP-14).
-    [[nodiscard]] base::Maddr bus_address() const { return address_of(frame); }
+    base::Mfn frame;   ///< invalid: it is `granted.via` who grants one
+    Granted granted{}; ///< what the entry said; for a copy only
 };
 
 class GrantTable {
   public:
     static constexpr std::uint32_t kMaxFrames = 64;
-    static constexpr std::uint32_t kEntriesPerFrame = base::kPageSize / sizeof(grant_entry_v1);
+    static constexpr std::uint32_t kEntriesPerFrame = base::kPageSize / sizeof(grant_entry_v1); ///< version 2: half
+    static constexpr std::uint32_t kMaxVersion = 2;
+    static constexpr std::uint32_t kReservedEntries = 8; ///< GNTTAB_NR_RESERVED_ENTRIES: the toolstack's
 
-    /// A table of @p owner without frames yet, which may grow to @p max_frames (at most kMaxFrames).
-    GrantTable(mm::FrameAllocator& frames, base::DomId owner, std::uint32_t max_frames);
+    struct Limits {
+        std::uint32_t frames = kMaxFrames; ///< at most kMaxFrames
+        std::uint32_t version = kMaxVersion;
+    };
+
+    /// A table of @p owner, of version 1, without frames yet.
+    GrantTable(mm::FrameAllocator& frames, base::DomId owner, Limits limits);
     ~GrantTable() { ASSERT(in_use_ == 0); }
 
     // --- size: setup_table, query_size ------------------------------------------------------------------------
 
     [[nodiscard]] std::uint32_t frames() const { return static_cast<std::uint32_t>(shared_.pages()); }
-    [[nodiscard]] std::uint32_t max_frames() const { return max_frames_; }
-    [[nodiscard]] std::uint32_t entries() const { return frames() * kEntriesPerFrame; }
+    [[nodiscard]] std::uint32_t max_frames() const { return limits_.frames; }
+    [[nodiscard]] std::uint32_t entries() const { return frames() * entries_per_frame(); }
     /// Grows to @p frames, if it is smaller. general_error beyond the maximum or without memory; what was added by
     /// then stays.
     [[nodiscard]] Status grow_to(std::uint32_t frames);
     /// Frame @p index of the shared table: the owner may map it, by a number that is for its gfn map to say.
     [[nodiscard]] base::Mfn shared_frame(std::uint32_t index) const { return shared_.frame(index); }
+
+    // --- version: set_version, get_status_frames (version.cpp) ---------------------------------------------------
+
+    [[nodiscard]] std::uint32_t version() const { return version_; }
+    /// Another version: all entries are cleared, but the reserved ones, which become entries of that version.
+    ///   invalid           there is no such version
+    ///   not_implemented   the domain may not have it
+    ///   busy              an entry that is not reserved is in use, or the guest has status frames mapped
+    ///   no_memory         no status frames; nothing has changed
+    /// @p mapped(frame): whether the guest, or a toolstack, holds the status frame.
+    template <typename Mapped> [[nodiscard]] base::Status set_version(std::uint32_t version, Mapped&& mapped);
+    /// Frames of statuses; none in version 1.
+    [[nodiscard]] std::uint32_t status_frames() const { return version_ == 1 ? 0 : status_frames_for(frames()); }
+    [[nodiscard]] std::uint32_t max_status_frames() const { return status_frames_for(limits_.frames); }
+    [[nodiscard]] base::Mfn status_frame(std::uint32_t index) const { return status_.frame(index); }
+
+    /// GNTTABOP_swap_grant_ref
+    ///   bad_ref   beyond the table
+    ///   again     one of them is in use
+    [[nodiscard]] Status swap(base::GrantRef one, base::GrantRef other);
 
     /// Writes an entry that lets @p mapper write @p frame. Domain builder, before the guest runs.
     [[nodiscard]] Status seed(base::GrantRef ref, base::DomId mapper, base::Gfn frame);
@@ -95,7 +125,7 @@ class GrantTable {
     /// Calls @p visit(frame, whether there are writers) for each reference in use. For checks.
     template <typename Visit> void for_each_use(Visit&& visit) {
         for (std::uint32_t ref = 0; ref < entries(); ++ref)
-            if (Active const& active = active_[ref]; !active.unused())
+            if (Active const& active = active_[ref]; !active.unused() && active.kind != Granted::Kind::transitive)
                 visit(base::Mfn{active.frame}, !active.writers.none());
     }
 
@@ -121,7 +151,8 @@ class GrantTable {
     struct Active {
         std::uint32_t frame = 0;
         std::uint16_t mapper = 0;
-        std::uint16_t reserved = 0;
+        Granted::Kind kind = Granted::Kind::page; ///< by the first use
+        std::uint8_t reserved = 0;
         Uses readers;
         Uses writers;
 
@@ -132,11 +163,25 @@ class GrantTable {
     static constexpr std::size_t kActivePagesPerFrame = kEntriesPerFrame * sizeof(Active) / base::kPageSize;
     static constexpr std::size_t kActivePages = kMaxFrames * kActivePagesPerFrame;
 
-    [[nodiscard]] Status check(PinRequest const& request);
-    void release_claim(base::GrantRef ref, Active const& active);
+    static constexpr std::size_t kStatusesPerFrame = base::kPageSize / sizeof(EntryStatus);
+    static constexpr std::size_t kStatusPages = kMaxFrames * (kEntriesPerFrame / 2) / kStatusesPerFrame;
 
-    std::uint32_t max_frames_;
-    PagedArray<SharedEntry, kMaxFrames> shared_;
+    [[nodiscard]] std::uint32_t entries_per_frame() const {
+        return version_ == 1 ? kEntriesPerFrame : kEntriesPerFrame / 2;
+    }
+    [[nodiscard]] static std::uint32_t status_frames_for(std::uint32_t frames);
+    [[nodiscard]] SharedEntryV2& entry_v2(std::uint32_t ref);
+    [[nodiscard]] Status check(PinRequest const& request);
+    [[nodiscard]] Result<Granted> claim(PinRequest const& request);
+    void release_claim(base::GrantRef ref, Active const& active);
+    [[nodiscard]] base::Status may_become(std::uint32_t version);
+    [[nodiscard]] base::Status grow_status(std::uint32_t pages);
+    void convert(std::uint32_t version);
+
+    Limits limits_;
+    std::uint32_t version_ = 1;
+    PagedArray<SharedEntry, kMaxFrames> shared_;   ///< of version 2: see entry_v2()
+    PagedArray<EntryStatus, kStatusPages> status_; ///< kept, once there, to the end
     PagedArray<Active, kActivePages> active_;
     std::uint32_t in_use_ = 0;
     bool dying_ = false;
@@ -148,18 +193,24 @@ template <GranterFrames F> Result<Pin> GrantTable::begin(PinRequest const& reque
     bool const first = active.unused();
     bool const first_writer = request.access == Access::write && active.writers.none();
 
-    if (first || first_writer)
-        TRY(shared_[request.ref.raw()].claim(request.mapper, request.access));
-    if (first) {
-        auto const taken = frames.take(shared_[request.ref.raw()].frame());
+    // What is less than a page is looked at by each use: the table keeps no more than the frame.
+    bool const look = first || first_writer || active.kind != Granted::Kind::page;
+    auto const granted = look ? TRY(claim(request)) : Granted{};
+    if (!first && granted.kind != active.kind) {
+        release_claim(request.ref, active);
+        return base::Err{Fault::general_error}; // it has become another one while it was in use
+    }
+    bool const holds_frame = granted.kind != Granted::Kind::transitive;
+    if (first && holds_frame) {
+        auto const taken = frames.take(granted.frame);
         if (!taken.ok()) {
             release_claim(request.ref, active);
             return base::Err{Fault::bad_page};
         }
         active.frame = static_cast<std::uint32_t>(taken.value().raw());
     }
-    base::Mfn const frame{active.frame};
-    if (first_writer && !frames.make_writable(frame).ok()) {
+    base::Mfn const frame = holds_frame ? base::Mfn{active.frame} : base::Mfn{};
+    if (first_writer && holds_frame && !frames.make_writable(frame).ok()) {
         release_claim(request.ref, active);
         if (first) {
             frames.drop(frame);
@@ -169,9 +220,11 @@ template <GranterFrames F> Result<Pin> GrantTable::begin(PinRequest const& reque
     }
 
     active.mapper = request.mapper.raw();
+    active.kind = granted.kind;
     active.uses(request.access).add(request.paths);
     in_use_ += first ? 1 : 0;
-    return Pin{.ref = request.ref, .access = request.access, .paths = request.paths, .frame = frame};
+    return Pin{
+        .ref = request.ref, .access = request.access, .paths = request.paths, .frame = frame, .granted = granted};
 }
 
 template <GranterFrames F> void GrantTable::end(Pin const& pin, F& frames) {
@@ -179,14 +232,28 @@ template <GranterFrames F> void GrantTable::end(Pin const& pin, F& frames) {
     active.uses(pin.access).remove(pin.paths);
 
     bool const last_writer = pin.access == Access::write && active.writers.none();
-    if (last_writer)
+    bool const holds_frame = active.kind != Granted::Kind::transitive;
+    if (last_writer && holds_frame)
         frames.drop_writable(base::Mfn{active.frame});
     release_claim(pin.ref, active);
     if (active.unused()) {
-        frames.drop(base::Mfn{active.frame});
+        if (holds_frame)
+            frames.drop(base::Mfn{active.frame});
         active = {};
         --in_use_;
     }
+}
+
+template <typename Mapped> base::Status GrantTable::set_version(std::uint32_t version, Mapped&& mapped) {
+    TRY(may_become(version));
+    if (version == version_)
+        return {};
+    for (std::uint32_t page = 0; page < status_frames(); ++page)
+        if (mapped(status_.frame(page)))
+            return base::Err{base::Error::busy};
+    TRY(grow_status(version == 1 ? 0 : status_frames_for(frames())));
+    convert(version);
+    return {};
 }
 
 } // namespace grants

@@ -13,12 +13,12 @@ namespace grants {
 
 struct Grants {
     struct Limits {
-        std::uint32_t grant_frames = GrantTable::kMaxFrames;
+        GrantTable::Limits table{};
         std::uint32_t map_track_frames = MapTrack::kMaxFrames;
     };
 
     Grants(mm::FrameAllocator& frames, base::DomId owner, Limits limits)
-        : table{frames, owner, limits.grant_frames}, track{frames, limits.map_track_frames} {}
+        : table{frames, owner, limits.table}, track{frames, limits.map_track_frames} {}
 
     GrantTable table; ///< what the domain grants
     MapTrack track;   ///< what it has mapped

@@ -36,6 +36,10 @@ class SharedEntry {
     /// Permits @p mapper to write @p frame, as a guest would write it (the domain builder's seeding, tests).
     void permit(base::DomId mapper, base::Gfn frame);
 
+    /// The entry as it is, and @p entry in its place; for GNTTABOP_set_version, swap_grant_ref.
+    [[nodiscard]] grant_entry_v1 value() const;
+    void become(grant_entry_v1 const& entry);
+
   private:
     std::atomic<std::uint32_t> head_;
     std::atomic<std::uint32_t> frame_;

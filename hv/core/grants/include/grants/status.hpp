@@ -20,6 +20,7 @@ enum class Fault : std::uint8_t {
     bad_page, ///< the granter has no such frame
     bad_copy_argument,
     address_too_big,
+    again, ///< in use
 };
 
 template <typename T> using Result = base::Result<T, Fault>;
@@ -40,6 +41,7 @@ constexpr std::int16_t to_abi(Fault fault) {
     case bad_page: return GNTST_bad_page;
     case bad_copy_argument: return GNTST_bad_copy_arg;
     case address_too_big: return GNTST_address_too_big;
+    case again: return GNTST_eagain;
     }
     return GNTST_general_error;
 }
