@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "abi/machine_check.hpp"
 #include "abi/toolstack.hpp"
 #include "kernel.hpp"
 #include "second_domain.hpp"
@@ -179,6 +180,42 @@ TEST_F(Toolstack, TheMachineIsToldAsItIs) {
     EXPECT_EQ(op.u.sched_id.sched_id, static_cast<std::uint32_t>(XEN_SCHEDULER_CREDIT2));
 }
 
+TEST_F(Toolstack, ACpusIdleTimeGoesOnWhileItIdles) {
+    auto& idle = hypervisor.system->cpus[1].idle;
+    auto const told = [&] {
+        xen_sysctl_t op{};
+        op.u.getcpuinfo.max_cpus = 7;
+        point(op.u.getcpuinfo.info, kRoom);
+        EXPECT_EQ(sysctl(XEN_SYSCTL_getcpuinfo, op), 0);
+        EXPECT_EQ(op.u.getcpuinfo.nr_cpus, 2U);
+        return get<std::array<std::uint64_t, 2>>(0x400)[1];
+    };
+    EXPECT_EQ(told(), 0U);
+    auto const now = hypervisor.system->now();
+    idle.begin(now);
+    idle.end(now + 500);
+    EXPECT_EQ(told(), 500U);
+    idle.begin(now + 1000);
+    EXPECT_EQ(idle.up_to(now + 1200), 700U);
+    EXPECT_EQ(idle.up_to(now), 0U) << "a clock that another CPU reads may be a little behind";
+    idle.end(now + 1500);
+    EXPECT_EQ(told(), 1000U);
+}
+
+TEST_F(Toolstack, WhereADeviceHangsIsNotKnown) {
+    xen_sysctl_t op{};
+    op.u.pcitopoinfo.num_devs = 2;
+    point(op.u.pcitopoinfo.devs, kRoom);
+    point(op.u.pcitopoinfo.nodes, kRoom + 0x100);
+    EXPECT_EQ(sysctl(XEN_SYSCTL_pcitopoinfo, op), 0);
+    EXPECT_EQ(op.u.pcitopoinfo.num_devs, 2U);
+    EXPECT_EQ(get<std::uint64_t>(0x500), ~std::uint64_t{0}) << "XEN_INVALID_NODE_ID, twice";
+    point(op.u.pcitopoinfo.nodes, test::kNowhere);
+    EXPECT_EQ(sysctl(XEN_SYSCTL_pcitopoinfo, op), test::kEfault);
+    op.u.pcitopoinfo.num_devs = 0;
+    EXPECT_EQ(sysctl(XEN_SYSCTL_pcitopoinfo, op), 0);
+}
+
 TEST_F(Toolstack, OneCpuPoolHasEveryCpu) {
     xen_sysctl_t op{};
     auto& request = op.u.cpupool_op;
@@ -271,6 +308,35 @@ TEST_F(Toolstack, AProcessorThatIsNotThereIsInvalid) {
         EXPECT_EQ(platform(XENPF_get_cpuinfo, op), 0);
         EXPECT_EQ(op.u.pcpu_info.flags, static_cast<std::uint32_t>(XEN_PCPU_FLAGS_INVALID));
     }
+}
+
+TEST_F(Toolstack, MachineChecksHaveCpusToHappenOnAndNothingToTell) {
+    xen_mc_t op{};
+    auto const ask = [&](std::uint32_t command) {
+        op.cmd = command;
+        op.interface_version = XEN_MCA_INTERFACE_VERSION;
+        auto const answer = call(__HYPERVISOR_mca, put(op));
+        op = get<xen_mc_t>();
+        return answer;
+    };
+    EXPECT_EQ(ask(XEN_MC_physcpuinfo), 0);
+    EXPECT_EQ(op.u.mc_physcpuinfo.ncpus, 2U);
+    op.u.mc_physcpuinfo.ncpus = 1;
+    point(op.u.mc_physcpuinfo.info, kRoom);
+    put(std::uint64_t{0x77}, 0x400 + sizeof(xen_mc_logical_cpu_t));
+    EXPECT_EQ(ask(XEN_MC_physcpuinfo), 0);
+    EXPECT_EQ(op.u.mc_physcpuinfo.ncpus, 1U);
+    EXPECT_EQ(get<xen_mc_logical_cpu_t>(0x400).mc_ncores, 2U);
+    EXPECT_EQ(get<std::uint64_t>(0x400 + sizeof(xen_mc_logical_cpu_t)), 0x77U) << "no more than there is room for";
+    op.u.mc_fetch = {};
+    op.u.mc_fetch.flags = XEN_MC_URGENT;
+    EXPECT_EQ(ask(XEN_MC_fetch), 0);
+    EXPECT_EQ(op.u.mc_fetch.flags, static_cast<std::uint32_t>(XEN_MC_NODATA));
+    op.u.mc_fetch.flags = 0;
+    EXPECT_EQ(ask(XEN_MC_fetch), test::kEinval);
+    EXPECT_EQ(ask(XEN_MC_mceinject), -95); // -EOPNOTSUPP
+    EXPECT_EQ(ask(99), test::kEinval);
+    EXPECT_EQ(call(__HYPERVISOR_mca, put(xen_mc_t{})), kEacces);
 }
 
 TEST_F(Toolstack, OnlySwitchingOffIsASleepThatWeKnow) {

@@ -36,8 +36,9 @@ def make():
         fcntl.flock(lock, fcntl.LOCK_EX)
         recipe = tomllib.loads((SOURCE / "recipe.toml").read_text())
         chosen = locked(BUILD / "packages.lock", recipe["packages"], packages.choose)
-        key = key_of(chosen, [SOURCE / "recipe.toml", *(SOURCE / "files").rglob("*"), *(SOURCE / "small").rglob("*"), *Path(__file__).parent.glob("*.py"),
-                              *PROGRAMS.values()])
+        folders = [SOURCE / name for name in ("files", *recipe["guests"])]
+        key = key_of(chosen, [SOURCE / "recipe.toml", *(file for folder in folders for file in folder.rglob("*")),
+                              *Path(__file__).parent.glob("*.py"), *PROGRAMS.values()])
         if stamp.exists() and stamp.read_text() == key and all(path.exists() for path in dataclasses.astuple(files)):
             return files
         packages.download(chosen, BUILD / "debs")
@@ -49,7 +50,7 @@ def make():
             write(files.extracted, bzimage.extract(kernel.read_bytes()))
             write(files.xen, gzip.decompress((tree / recipe["hypervisor"]["file"]).read_bytes()))
             entries = contents(recipe["initramfs"], tree, kernel.name.removeprefix("vmlinuz-"))
-            entries |= small_guest(kernel.read_bytes(), tree / recipe["initramfs"]["busybox"])
+            entries |= guests(recipe, tree, kernel)
             write(files.initramfs, cpio.archive(entries))
         stamp.write_text(key)
     return files
@@ -101,13 +102,17 @@ def own_files(folder):
             for path in folder.rglob("*") if path.is_file()}
 
 
-def small_guest(kernel, program):
-    """What etc/xen/small.cfg names: the kernel as packaged, and an initramfs with busybox in it."""
-    entries = {name: cpio.folder() for name in ("dev", "proc", "sys", "tmp")} | busybox(program) | own_files(SOURCE / "small")
-    entries |= {name: cpio.link(f"usr/{name}") for name in ("bin", "sbin")} | {"usr/sbin": cpio.link("bin")}
-    entries["dev/console"] = cpio.character_device(5, 1)
-    return {"usr/lib/tern/small/vmlinuz": cpio.file(kernel),
-            "usr/lib/tern/small/initramfs": cpio.file(gzip.compress(cpio.archive(entries), 1, mtime=0))}
+def guests(recipe, tree, kernel):
+    """What the configurations in etc/xen name: the kernel as packaged, and for each guest an initramfs of its own."""
+    version, program = kernel.name.removeprefix("vmlinuz-"), tree / recipe["initramfs"]["busybox"]
+    made = {"usr/lib/tern/vmlinuz": cpio.file(kernel.read_bytes())}
+    for name, guest in recipe["guests"].items():
+        entries = {folder: cpio.folder() for folder in ("dev", "proc", "sys", "tmp")} | busybox(program) | own_files(SOURCE / name)
+        entries |= {folder: cpio.link(f"usr/{folder}") for folder in ("bin", "lib", "sbin")} | {"usr/sbin": cpio.link("bin")}
+        entries["dev/console"] = cpio.character_device(5, 1)
+        entries |= kernel_modules(guest["modules"], tree / "lib/modules" / version, version)
+        made[f"usr/lib/tern/{name}/initramfs"] = cpio.file(gzip.compress(cpio.archive(entries), 1, mtime=0))
+    return made
 
 
 def busybox(program):

@@ -3,12 +3,14 @@
 #include <array>
 
 #include "abi/errno.hpp"
+#include "abi/machine_check.hpp"
 #include "abi/xen.hpp"
 #include "domain/lifecycle.hpp"
 #include "domain/preemption.hpp"
 #include "domain/trace.hpp"
 #include "domain/translation.hpp"
 #include "guest/iret.hpp"
+#include "hypercall/batch.hpp"
 #include "hypercall/handlers.hpp"
 
 namespace hypercall {
@@ -48,6 +50,7 @@ constexpr std::array<Handler, kHandlers> make_table() {
     table[__HYPERVISOR_physdev_op] = physdev_op;
     table[__HYPERVISOR_sysctl] = sysctl;
     table[__HYPERVISOR_domctl] = domctl;
+    table[__HYPERVISOR_mca] = machine_check;
     return table;
 }
 constexpr auto kTable = make_table();
@@ -103,17 +106,17 @@ void dispatch(domain::Vcpu& vcpu, arch::Registers& registers) {
 // The entries are carried out in order, each with its own result; an error in one does not stop the next. A preempted
 // entry's edited arguments go back into the guest's array, and the multicall goes on with what is left.
 Answer multicall(Call& call) {
-    auto const entries = call.array<multicall_entry_t>(0);
-    std::uint64_t const count = call.u32(1);
-    auto const resume_at = [&](std::uint64_t index) {
+    Requests<multicall_entry_t> entries{call};
+    std::uint32_t const count = call.u32(1);
+    auto const resume_at = [&](std::uint32_t index) {
         call.args[0] = entries.at(index).raw();
         call.args[1] = count - index;
         return base::Err{base::Error::preempted};
     };
-    for (std::uint64_t i = 0; i < count; ++i) {
+    for (std::uint32_t i = 0; i < count; ++i) {
         if (i != 0 && domain::should_yield(call.vcpu))
             return resume_at(i);
-        auto entry = TRY(entries.read(i));
+        auto entry = TRY(entries.read(i, count));
         Handler const handler = find_handler(entry.op);
         // A multicall within a multicall would nest without bound.
         if (handler == multicall) {
@@ -129,7 +132,7 @@ Answer multicall(Call& call) {
             if (!answer && answer.error() == base::Error::preempted) {
                 for (unsigned k = 0; k < inner.args.size(); ++k)
                     entry.args[k] = inner.args[k];
-                TRY(entries.write(i, entry));
+                TRY(domain::write_guest(call.vcpu, entries.at(i), entry));
                 return resume_at(i);
             }
             if (!answer)

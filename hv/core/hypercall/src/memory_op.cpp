@@ -270,6 +270,8 @@ Answer memory_op(Call& call) {
         return pages_of(call, [](Domain& target) { return domain::quota(target).total(); });
     case XENMEM_maximum_reservation:
         return pages_of(call, [](Domain& target) { return domain::quota(target).limit(); });
+    case XENMEM_get_sharing_freed_pages:
+    case XENMEM_get_sharing_shared_pages: return 0; // no two domains share one
     case XENMEM_machphys_mapping: return machphys_mapping(call);
     case XENMEM_machine_memory_map: return machine_memory_map(call);
     case XENMEM_memory_map: return memory_map(call);

@@ -8,6 +8,7 @@
 #include "console/global.hpp"
 #include "domain/console.hpp"
 #include "domain/heap.hpp"
+#include "domain/preemption.hpp"
 #include "hypercall/cpu_map.hpp"
 #include "hypercall/cpu_policy.hpp"
 #include "hypercall/domain_info.hpp"
@@ -130,6 +131,30 @@ Answer memory_nodes(Call& call, xen_sysctl_t& op) {
     return answer(call, op);
 }
 
+Answer cpu_idle_times(Call& call, xen_sysctl_t& op) {
+    auto& request = op.u.getcpuinfo;
+    auto& system = call.domain().system;
+    GuestArray<xen_sysctl_cpuinfo_t> const into{call.vcpu, address_of(request.info)};
+    request.nr_cpus = std::min(arch::online_cpus(), request.max_cpus);
+    for (std::uint32_t cpu = 0; cpu < request.nr_cpus; ++cpu)
+        TRY(into.write(cpu, xen_sysctl_cpuinfo_t{.idletime = system.cpus[cpu].idle.up_to(system.now())}));
+    return answer(call, op);
+}
+
+/// There is one node, and where a device hangs is not known.
+Answer pci_topology(Call& call, xen_sysctl_t& op) {
+    auto& request = op.u.pcitopoinfo;
+    GuestArray<physdev_pci_device_t> const devices{call.vcpu, address_of(request.devs)};
+    GuestArray<std::uint32_t> const nodes{call.vcpu, address_of(request.nodes)};
+    std::uint32_t done = 0;
+    for (; done < request.num_devs && (done == 0 || !domain::should_yield(call.vcpu)); ++done) {
+        TRY(devices.read(done));
+        TRY(nodes.write(done, std::uint32_t{XEN_INVALID_NODE_ID}));
+    }
+    request.num_devs = done; // who asked for more asks again
+    return answer(call, op);
+}
+
 Answer available(Call& call, xen_sysctl_t& op) {
     op.u.availheap.avail_bytes = call.domain().system.allocator.statistics().free << base::kPageShift;
     return answer(call, op);
@@ -170,7 +195,9 @@ Answer sysctl(Call& call) {
     case XEN_SYSCTL_sched_id: op.u.sched_id.sched_id = kScheduler; return answer(call, op);
     case XEN_SYSCTL_debug_keys: return debug_keys(call, op);
     case XEN_SYSCTL_cputopoinfo: return cpu_topology(call, op);
+    case XEN_SYSCTL_pcitopoinfo: return pci_topology(call, op);
     case XEN_SYSCTL_numainfo: return memory_nodes(call, op);
+    case XEN_SYSCTL_getcpuinfo: return cpu_idle_times(call, op);
     case XEN_SYSCTL_availheap: return available(call, op);
     case XEN_SYSCTL_scheduler_op: return scheduler_parameters(call, op);
     case XEN_SYSCTL_cpupool_op: return cpupool(call, op);

@@ -19,6 +19,7 @@
 #include <cstdint>
 
 #include "base/number.hpp"
+#include "domain/idle_time.hpp"
 #include "domain/recent_pages.hpp"
 #include "timing/timer_queue.hpp"
 
@@ -66,6 +67,7 @@ struct Cpu {
     /// The vCPU whose state this CPU holds; it may be waiting meanwhile. Changed by this CPU only.
     std::atomic<Vcpu*> current{nullptr};
     bool resting = false; ///< the CPU idles, and `current` is asleep on it (sched::Scheduler::rest)
+    IdleTime idle;
     RecentPages kernel_pages;
     timing::TimerQueue timers;
     std::uint64_t slice_start = 0;        ///< TSC at which the hypercall began (SP-9)

@@ -41,7 +41,7 @@ template <typename Request> class Requests {
     }
 
   private:
-    static constexpr std::size_t kAtOnce = 16;
+    static constexpr std::size_t kAtOnce = std::min<std::size_t>(16, 512 / sizeof(Request)); // it lies on the stack
 
     domain::Vcpu& vcpu_;
     domain::GuestArray<Request> array_;

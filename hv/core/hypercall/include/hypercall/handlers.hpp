@@ -18,6 +18,7 @@ Answer platform_op(Call& call);
 Answer set_debugreg(Call& call);
 Answer get_debugreg(Call& call);
 Answer update_descriptor(Call& call);
+Answer machine_check(Call& call);
 Answer memory_op(Call& call);
 Answer multicall(Call& call);
 Answer update_va_mapping(Call& call);
