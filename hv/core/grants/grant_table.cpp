@@ -37,7 +37,7 @@ Status GrantTable::seed(base::GrantRef ref, base::DomId mapper, base::Gfn frame)
 }
 
 base::Mfn GrantTable::pinned_frame(base::GrantRef ref) {
-    if (ref.raw() >= entries() || active_[ref.raw()].unused() || active_[ref.raw()].kind == Granted::Kind::transitive)
+    if (ref.raw() >= entries() || !active_[ref.raw()].holds_frame())
         return {};
     return base::Mfn{active_[ref.raw()].frame};
 }

@@ -36,8 +36,7 @@ void SharedEntry::release(bool reading_too) {
 }
 
 void SharedEntry::permit(base::DomId mapper, base::Gfn frame) {
-    frame_.store(static_cast<std::uint32_t>(frame.raw()), std::memory_order_relaxed);
-    head_.store(word_of(GTF_permit_access, mapper), std::memory_order_release);
+    become({.flags = GTF_permit_access, .domid = mapper.raw(), .frame = static_cast<std::uint32_t>(frame.raw())});
 }
 
 grant_entry_v1 SharedEntry::value() const {

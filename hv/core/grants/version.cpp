@@ -9,14 +9,9 @@ namespace grants {
 
 using base::Err;
 
-std::uint32_t GrantTable::status_frames_for(std::uint32_t frames) {
-    return static_cast<std::uint32_t>((frames * std::size_t{kEntriesPerFrame / 2} + kStatusesPerFrame - 1) /
-                                      kStatusesPerFrame);
-}
-
 SharedEntryV2& GrantTable::entry_v2(std::uint32_t ref) {
-    constexpr std::uint32_t kPerFrame = kEntriesPerFrame / 2;
-    return arch::frame_as<SharedEntryV2>(shared_.frame(ref / kPerFrame))[ref % kPerFrame];
+    auto const frame = shared_.frame(ref / kEntriesPerFrameV2);
+    return arch::frame_as<SharedEntryV2>(frame)[ref % kEntriesPerFrameV2];
 }
 
 base::Status GrantTable::may_become(std::uint32_t version) {

@@ -27,6 +27,16 @@ template <Host H> auto Paging<H>::lock_place(EntryPlace const& place) -> base::R
     return LockedEntry{table, static_cast<unsigned>(place.entry.offset() / sizeof(std::uint64_t))};
 }
 
+/// Gives the locked L1 @p table a shadow, if it has none; `bad_address` while it is being built.
+template <Host H> base::Status Paging<H>::have_shadow(Mfn table) {
+    auto const& frame = host_.frame(table);
+    if (frame.link().valid())
+        return {};
+    if (frame.word().partial())
+        return base::Err{base::Error::bad_address};
+    return materialize(table, 1);
+}
+
 template <Host H>
 base::Status Paging<H>::map_grant(EntryPlace const& place, Target target, std::uint64_t flags, FlushDebt& debt) {
     ASSERT(target.kind == TargetKind::foreign);
@@ -36,11 +46,7 @@ base::Status Paging<H>::map_grant(EntryPlace const& place, Target target, std::u
     auto const [table, index] = TRY(lock_place(place));
     auto& frame = host_.frame(table);
     typename FrameState::TableLock const lock{frame};
-    if (!frame.link().valid()) {
-        if (frame.word().partial())
-            return base::Err{base::Error::bad_address};
-        TRY(materialize(table, 1));
-    }
+    TRY(have_shadow(table));
     bool const write = entry.writable() && !target.read_only;
     if (write && !host_.frame(target.frame).get_writable().ok())
         return refuse(Refusal::wrong_use, target.shown);
@@ -52,49 +58,43 @@ base::Status Paging<H>::map_grant(EntryPlace const& place, Target target, std::u
     return {};
 }
 
-template <Host H> base::Status Paging<H>::unmap_grant(EntryPlace const& place, base::Mfn granted, FlushDebt& debt) {
-    auto const [table, index] = TRY(lock_place(place));
-    auto& frame = host_.frame(table);
-    typename FrameState::TableLock const lock{frame};
-    auto const shadow = frame.link();
-    auto const old = shadow.valid() ? slot(shadow, index).load() : ShadowEntry{};
-    if (old.empty() || old.kind() != TargetKind::foreign || old.frame() != granted)
-        return base::Err{base::Error::bad_address};
-    store(table, index, GuestEntry{});
-    give_back_leaf(set_leaf(shadow, index, ShadowEntry{}));
-    debt.add_all(FlushDebt::everyone()); // whatever other addresses lead to that table
-    return {};
-}
-
 /// Takes the entry for @p address out of its table: the guest's word, and the shadow's entry with all that it holds.
 template <Host H> auto Paging<H>::take_entry(Root const& root, base::Vaddr address) -> base::Result<TakenEntry> {
     auto const [table, index] = TRY(lock_place(EntryPlace::at_address(root, address)));
     auto& frame = host_.frame(table);
     typename FrameState::TableLock const lock{frame};
-    if (!frame.link().valid()) {
-        if (frame.word().partial())
-            return base::Err{base::Error::bad_address};
-        TRY(materialize(table, 1));
-    }
+    TRY(have_shadow(table));
     auto const value = guest_slot(table, index).load();
     store(table, index, GuestEntry{});
     return TakenEntry{value, set_leaf(frame.link(), index, ShadowEntry{})};
 }
 
-/// Puts it in place of one that maps @p granted; or, if that is invalid, of an empty one.
+/// Puts @p entry at @p place, if @p fits(the shadow's entry there, the guest's).
 template <Host H>
-base::Status Paging<H>::put_entry(EntryPlace const& place, TakenEntry const& taken, base::Mfn granted) {
+template <std::predicate<ShadowEntry, GuestEntry> Fits>
+base::Status Paging<H>::put_entry(EntryPlace const& place, TakenEntry const& entry, Fits&& fits) {
     auto const [table, index] = TRY(lock_place(place));
     auto& frame = host_.frame(table);
     typename FrameState::TableLock const lock{frame};
     auto const shadow = frame.link();
-    auto const old = shadow.valid() ? slot(shadow, index).load() : ShadowEntry{};
-    bool const fits = granted.valid() ? !old.empty() && old.kind() == TargetKind::foreign && old.frame() == granted
-                                      : shadow.valid() && old.empty() && !guest_slot(table, index).load().present();
-    if (!fits)
+    if (!shadow.valid() || !fits(slot(shadow, index).load(), guest_slot(table, index).load()))
         return base::Err{base::Error::bad_address};
-    store(table, index, taken.value);
-    give_back_leaf(set_leaf(shadow, index, taken.shadow));
+    store(table, index, entry.value);
+    give_back_leaf(set_leaf(shadow, index, entry.shadow));
+    return {};
+}
+
+/// The same, if what is there maps @p granted as a grant.
+template <Host H>
+base::Status Paging<H>::replace_granted(EntryPlace const& place, TakenEntry const& entry, base::Mfn granted) {
+    return put_entry(place, entry, [&](ShadowEntry old, GuestEntry) {
+        return !old.empty() && old.kind() == TargetKind::foreign && old.frame() == granted;
+    });
+}
+
+template <Host H> base::Status Paging<H>::unmap_grant(EntryPlace const& place, base::Mfn granted, FlushDebt& debt) {
+    TRY(replace_granted(place, {}, granted));
+    debt.add_all(FlushDebt::everyone()); // whatever other addresses lead to that table
     return {};
 }
 
@@ -102,9 +102,10 @@ template <Host H>
 base::Status Paging<H>::replace_grant(EntryPlace const& place, base::Mfn granted, Root const& root, base::Vaddr donor,
                                       FlushDebt& debt) {
     auto const taken = TRY(take_entry(root, donor));
-    auto const put = put_entry(place, taken, granted);
+    auto const put = replace_granted(place, taken, granted);
     // Back to where it was, unless somebody has put another one there meanwhile.
-    if (!put.ok() && !put_entry(EntryPlace::at_address(root, donor), taken, {}).ok())
+    auto const nothing = [](ShadowEntry old, GuestEntry value) { return old.empty() && !value.present(); };
+    if (!put.ok() && !put_entry(EntryPlace::at_address(root, donor), taken, nothing).ok())
         give_back_leaf(taken.shadow);
     debt.add_all(FlushDebt::everyone());
     return put;

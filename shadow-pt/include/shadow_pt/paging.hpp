@@ -306,7 +306,10 @@ template <Host H> class Paging {
     // grant.hpp
     base::Result<LockedEntry> lock_place(EntryPlace const& place);
     base::Result<TakenEntry> take_entry(Root const& root, base::Vaddr address);
-    base::Status put_entry(EntryPlace const& place, TakenEntry const& taken, Mfn granted);
+    base::Status have_shadow(Mfn table);
+    template <std::predicate<ShadowEntry, GuestEntry> Fits>
+    base::Status put_entry(EntryPlace const& place, TakenEntry const& entry, Fits&& fits);
+    base::Status replace_granted(EntryPlace const& place, TakenEntry const& entry, Mfn granted);
 
     ShadowPage page(Mfn shadow) { return ShadowPage{host_.frame(shadow)}; }
     ShadowSlot slot(Mfn shadow, unsigned index) { return ShadowSlot{host_.table(shadow), index}; }

@@ -45,6 +45,15 @@ struct Calls : World {
         grants::unmap(env, std::span{&op, 1});
         return op.status;
     }
+    /// unmap_and_replace of what is at kAddress by what is at kOther.
+    std::int16_t replace(std::uint32_t handle) {
+        gnttab_unmap_and_replace op{};
+        op.host_addr = kAddress;
+        op.new_addr = kOther;
+        op.handle = handle;
+        grants::unmap_and_replace(env, std::span{&op, 1});
+        return op.status;
+    }
     std::uint32_t handles() {
         return bob().track([](grants::MapTrack& track) { return track.in_use(); });
     }
@@ -403,20 +412,13 @@ TEST(GrantCopy, RefusesToWriteADescriptorPage) { // SP-1
     state.put(Use::descriptor);
 }
 
-// --- the rest ------------------------------------------------------------------------------------------------------
-
 // --- unmap_and_replace ---------------------------------------------------------------------------------------------
 
 TEST(GrantReplace, TheOtherEntryComesInPlaceOfTheGrant) {
     Calls world;
     auto const op = world.map();
     world.env.entries[kOther] = {.frame = Mfn{7}, .flags = {}};
-    gnttab_unmap_and_replace request{};
-    request.host_addr = kAddress;
-    request.new_addr = kOther;
-    request.handle = op.handle;
-    grants::unmap_and_replace(world.env, std::span{&request, 1});
-    EXPECT_EQ(request.status, GNTST_okay);
+    EXPECT_EQ(world.replace(op.handle), GNTST_okay);
     EXPECT_EQ(world.env.entries.at(kAddress).frame, Mfn{7});
     EXPECT_FALSE(world.env.entries.contains(kOther));
     EXPECT_EQ(world.env.owed_flushes, 0) << "the granter has its frame back only after a flush";
@@ -427,12 +429,7 @@ TEST(GrantReplace, TheOtherEntryComesInPlaceOfTheGrant) {
 TEST(GrantReplace, WithNothingToComeInItsPlaceTheMappingStays) {
     Calls world;
     auto const op = world.map();
-    gnttab_unmap_and_replace request{};
-    request.host_addr = kAddress;
-    request.new_addr = kOther;
-    request.handle = op.handle;
-    grants::unmap_and_replace(world.env, std::span{&request, 1});
-    EXPECT_EQ(request.status, GNTST_general_error);
+    EXPECT_EQ(world.replace(op.handle), GNTST_general_error);
     EXPECT_EQ(world.handles(), 1U);
     EXPECT_EQ(world.unmap(op.handle), GNTST_okay);
     world.expect_nothing_left();
@@ -447,6 +444,8 @@ TEST(GrantMap, IsRefusedWhereTheCallerHasNoNumberForTheFrame) { // SP-14
     EXPECT_EQ(world.map(GNTMAP_device_map).status, GNTST_general_error) << "and no device is told of it";
     world.expect_nothing_left();
 }
+
+// --- the rest ------------------------------------------------------------------------------------------------------
 
 TEST(GrantQuerySize, TellsSizeAndLimit) {
     Calls world;

@@ -183,52 +183,51 @@ grants::Result<Party> party_of(Call& call, Environment& environment, domid_t id)
     return party;
 }
 
-/// Grows the table and tells by which numbers to map its frames.
-Answer setup_table(Call& call, Environment& environment) {
+/// Tells by which numbers a table's frames are to be mapped, from @p first on in a translated domain.
+/// @p collect(table, how many, into): which frames they are.
+template <typename Record, typename Collect>
+Answer tell_frames(Call& call, Environment& environment, Gfn first, Collect&& collect) {
     if (call.u32(2) != 1)
         return Err{Error::invalid};
-    auto record = TRY(call.read<gnttab_setup_table_t>(1));
+    auto record = TRY(call.read<Record>(1));
     auto party = party_of(call, environment, record.dom);
     record.status = grants::to_abi(party);
     if (party.ok()) {
         std::array<Mfn, grants::GrantTable::kMaxFrames> frames{};
-        auto const grown = party.value().grants().with([&](grants::Grants& both) -> grants::Status {
-            TRY(both.table.grow_to(record.nr_frames));
-            for (std::uint32_t i = 0; i < record.nr_frames; ++i)
-                frames[i] = both.table.shared_frame(i);
-            return {};
-        });
-        record.status = grants::to_abi(grown);
+        auto const collected = party.value().grants().with(
+            [&](grants::Grants& both) { return collect(both.table, record.nr_frames, std::span{frames}); });
+        record.status = grants::to_abi(collected);
         domain::GuestArray<xen_pfn_t> const list{call.vcpu, address_of(record.frame_list)};
-        for (std::uint32_t i = 0; grown.ok() && i < record.nr_frames; ++i)
-            TRY(list.write(
-                i, TRY(domain::number_special(party.value().domain(), frames[i], domain::kFirstGrantGfn + i)).raw()));
+        for (std::uint32_t i = 0; collected.ok() && i < record.nr_frames; ++i)
+            TRY(list.write(i, TRY(domain::number_special(party.value().domain(), frames[i], first + i)).raw()));
     }
     TRY(call.write(1, record));
     return 0;
 }
 
-/// The same for the frames of statuses of a table of version 2, of which there are as many as there are.
-Answer get_status_frames(Call& call, Environment& environment) {
-    if (call.u32(2) != 1)
-        return Err{Error::invalid};
-    auto record = TRY(call.read<gnttab_get_status_frames_t>(1));
-    auto party = party_of(call, environment, record.dom);
-    record.status = grants::to_abi(party);
-    domain::GuestArray<std::uint64_t> const list{call.vcpu, address_of(record.frame_list)};
-    for (std::uint32_t i = 0; record.status == GNTST_okay && i < record.nr_frames; ++i) {
-        auto const frame = party.value().grants().with([&](grants::Grants& both) {
-            return record.nr_frames <= both.table.status_frames() ? both.table.status_frame(i) : Mfn{};
+/// Grows the table to have them.
+Answer setup_table(Call& call, Environment& environment) {
+    return tell_frames<gnttab_setup_table_t>(
+        call, environment, domain::kFirstGrantGfn,
+        [](grants::GrantTable& table, std::uint32_t count, std::span<Mfn> into) -> grants::Status {
+            TRY(table.grow_to(count));
+            for (std::uint32_t i = 0; i < count; ++i)
+                into[i] = table.shared_frame(i);
+            return {};
         });
-        if (!frame.valid()) {
-            record.status = GNTST_general_error;
-            break;
-        }
-        auto const number = domain::number_special(party.value().domain(), frame, domain::kFirstStatusGfn + i);
-        TRY(list.write(i, TRY(number).raw()));
-    }
-    TRY(call.write(1, record));
-    return 0;
+}
+
+/// Of those of a table of version 2 there are as many as there are.
+Answer get_status_frames(Call& call, Environment& environment) {
+    return tell_frames<gnttab_get_status_frames_t>(
+        call, environment, domain::kFirstStatusGfn,
+        [](grants::GrantTable& table, std::uint32_t count, std::span<Mfn> into) -> grants::Status {
+            if (count > table.status_frames())
+                return Err{grants::Fault::general_error};
+            for (std::uint32_t i = 0; i < count; ++i)
+                into[i] = table.status_frame(i);
+            return {};
+        });
 }
 
 Answer swap(Call& call, Environment& environment) {
@@ -258,11 +257,9 @@ Answer set_version(Call& call, Environment& environment) {
 
 Answer get_version(Call& call, Environment& environment) {
     auto record = TRY(call.read<gnttab_get_version_t>(1));
-    auto party = environment.find(DomId{record.dom});
+    auto party = party_of(call, environment, record.dom);
     if (!party)
-        return Err{Error::no_such_domain};
-    if (&party.value().domain() != &call.domain() && !call.domain().privileged)
-        return Err{Error::not_permitted};
+        return Err{party.error() == grants::Fault::bad_domain ? Error::no_such_domain : Error::not_permitted};
     record.version = party.value().grants().with([](grants::Grants& both) { return both.table.version(); });
     TRY(call.write(1, record));
     return 0;

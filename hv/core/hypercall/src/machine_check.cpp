@@ -2,7 +2,6 @@
 // there is never anything to fetch, and VIRQ_MCA never comes; what CPUs there are is told.
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "abi/machine_check.hpp"
@@ -31,14 +30,12 @@ constexpr std::uint32_t model_of(std::uint32_t signature) {
     return (signature >> 4 & 0xf) | (extended ? (signature >> 16 & 0xf) << 4 : 0);
 }
 
-xen_mc_logical_cpu_t describe(std::uint32_t cpu) {
+/// What all CPUs have in common.
+xen_mc_logical_cpu_t describe_any() {
     xen_mc_logical_cpu_t info{};
     auto const vendor = arch::cpuid(0, 0);
     auto const basic = arch::cpuid(1, 0);
     auto const extended = arch::cpuid(0x8000'0001, 0);
-    info.mc_cpunr = cpu;
-    info.mc_coreid = static_cast<std::uint16_t>(cpu);
-    info.mc_apicid = arch::firmware_id(base::CpuId{cpu}).apic_id;
     info.mc_ncores = info.mc_ncores_active = arch::online_cpus();
     info.mc_nthreads = 1;
     info.mc_cpuid_level = static_cast<std::int32_t>(vendor.eax);
@@ -66,9 +63,14 @@ Answer physical_cpus(Call& call, xen_mc_t& op) {
     auto& request = op.u.mc_physcpuinfo;
     domain::GuestArray<xen_mc_logical_cpu_t> const into{call.vcpu, address_of(request.info)};
     auto const count = arch::online_cpus();
-    auto const told = into.at(0).raw() == 0 ? 0 : std::min(count, request.ncpus);
-    for (std::uint32_t cpu = 0; cpu < told; ++cpu)
-        TRY(into.write(cpu, describe(cpu)));
+    auto const told = into.null() ? 0 : std::min(count, request.ncpus);
+    auto info = describe_any();
+    for (std::uint32_t cpu = 0; cpu < told; ++cpu) {
+        info.mc_cpunr = cpu;
+        info.mc_coreid = static_cast<std::uint16_t>(cpu);
+        info.mc_apicid = arch::firmware_id(base::CpuId{cpu}).apic_id;
+        TRY(into.write(cpu, info));
+    }
     request.ncpus = told == 0 ? count : told;
     TRY(call.write(0, op));
     return 0;

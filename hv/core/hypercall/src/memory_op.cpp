@@ -207,9 +207,7 @@ base::Result<Gfn> grant_frame(Domain& target, std::uint32_t id, std::uint32_t in
     auto const frame = TRY(target.grants.with([&](grants::Grants& both) -> base::Result<Mfn> {
         if (!shared && both.table.version() != 2)
             return Err{Error::invalid};
-        // Eight frames of entries have one of statuses.
-        constexpr std::uint32_t kTableFramesPerStatusFrame = 8;
-        if (!both.table.grow_to(shared ? index + 1 : index * kTableFramesPerStatusFrame + 1))
+        if (!both.table.grow_to((shared ? index : index * grants::GrantTable::kFramesPerStatusFrame) + 1))
             return Err{Error::no_memory};
         return shared ? both.table.shared_frame(index) : both.table.status_frame(index);
     }));

@@ -149,10 +149,11 @@ void enter_next(System& system, arch::Registers& frame) {
                 guest::unload();
             set_alarm(system, cpu);
             cpu.holds_nothing.store(true, std::memory_order_seq_cst);
-            cpu.idle.begin(system.now());
-            if (cpu.requests.load(std::memory_order_seq_cst) == 0)
+            if (cpu.requests.load(std::memory_order_seq_cst) == 0) {
+                cpu.idle.begin(system.now());
                 arch::wait_for_interrupt();
-            cpu.idle.end(system.now());
+                cpu.idle.end(system.now());
+            }
             cpu.holds_nothing.store(false, std::memory_order_seq_cst);
             cpu.alarm_passed();
             continue;

@@ -61,7 +61,10 @@ struct Pin {
 class GrantTable {
   public:
     static constexpr std::uint32_t kMaxFrames = 64;
-    static constexpr std::uint32_t kEntriesPerFrame = base::kPageSize / sizeof(grant_entry_v1); ///< version 2: half
+    static constexpr std::uint32_t kEntriesPerFrame = base::kPageSize / sizeof(grant_entry_v1);
+    static constexpr std::uint32_t kEntriesPerFrameV2 = base::kPageSize / sizeof(grant_entry_v2);
+    /// Frames of entries, version 2, that share one frame of statuses.
+    static constexpr std::uint32_t kFramesPerStatusFrame = base::kPageSize / sizeof(EntryStatus) / kEntriesPerFrameV2;
     static constexpr std::uint32_t kMaxVersion = 2;
     static constexpr std::uint32_t kReservedEntries = 8; ///< GNTTAB_NR_RESERVED_ENTRIES: the toolstack's
 
@@ -125,7 +128,7 @@ class GrantTable {
     /// Calls @p visit(frame, whether there are writers) for each reference in use. For checks.
     template <typename Visit> void for_each_use(Visit&& visit) {
         for (std::uint32_t ref = 0; ref < entries(); ++ref)
-            if (Active const& active = active_[ref]; !active.unused() && active.kind != Granted::Kind::transitive)
+            if (Active const& active = active_[ref]; active.holds_frame())
                 visit(base::Mfn{active.frame}, !active.writers.none());
     }
 
@@ -157,19 +160,21 @@ class GrantTable {
         Uses writers;
 
         [[nodiscard]] bool unused() const { return readers.none() && writers.none(); }
+        [[nodiscard]] bool holds_frame() const { return !unused() && kind != Granted::Kind::transitive; }
         [[nodiscard]] Uses& uses(Access access) { return access == Access::write ? writers : readers; }
     };
     static_assert(sizeof(Active) == 16);
     static constexpr std::size_t kActivePagesPerFrame = kEntriesPerFrame * sizeof(Active) / base::kPageSize;
     static constexpr std::size_t kActivePages = kMaxFrames * kActivePagesPerFrame;
 
-    static constexpr std::size_t kStatusesPerFrame = base::kPageSize / sizeof(EntryStatus);
-    static constexpr std::size_t kStatusPages = kMaxFrames * (kEntriesPerFrame / 2) / kStatusesPerFrame;
+    static constexpr std::size_t kStatusPages = kMaxFrames / kFramesPerStatusFrame;
 
     [[nodiscard]] std::uint32_t entries_per_frame() const {
-        return version_ == 1 ? kEntriesPerFrame : kEntriesPerFrame / 2;
+        return version_ == 1 ? kEntriesPerFrame : kEntriesPerFrameV2;
     }
-    [[nodiscard]] static std::uint32_t status_frames_for(std::uint32_t frames);
+    [[nodiscard]] static constexpr std::uint32_t status_frames_for(std::uint32_t frames) {
+        return (frames + kFramesPerStatusFrame - 1) / kFramesPerStatusFrame;
+    }
     [[nodiscard]] SharedEntryV2& entry_v2(std::uint32_t ref);
     [[nodiscard]] Status check(PinRequest const& request);
     [[nodiscard]] Result<Granted> claim(PinRequest const& request);
