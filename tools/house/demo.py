@@ -1,5 +1,6 @@
 """./tern demo: what Tern is, shown. For now: it runs paravirtual guests of ours, and Linux, in which Xen's tools make another Linux."""
 from house import build, exec as exec_, guests, iso, machine, paths, tap
+from house.host import domu_tests
 from house.say import Arguments, say, tail
 
 ABOUT = """Boots the hypervisor as it ships in an emulated machine, shows one guest's console, then runs all our test guests
@@ -11,18 +12,16 @@ FEW = 4
 NOT_THERE_YET = """\
 Not there yet: what Tern is for, live migration. `./tern exec -- xl info` shows Linux as dom0. CHANGELOG.md and docs/abi-coverage.md say
 what is."""
-# Its steps are shown; the guest's own lines come between them. What is waited for is the guest's word that it is up.
-IN_DOM0 = """set -e
-show() { echo "dom0# $*"; "$@"; }
-mkfifo /tmp/console
+# Its steps are shown, and between them the guest's own word that it is up.
+IN_DOM0 = f"""set -e
+{domu_tests.UP}
+show() {{ echo "dom0# $*"; "$@"; }}
 show xl create /etc/xen/web.cfg
-xl console web </dev/null >/tmp/console & reader=$!
-timeout 120 sed -n '/web is up/{p;q}' /tmp/console
-kill $reader 2>/dev/null || true
+up web
 show xl list
-show wget -qO- http://web/
+show wget -qO- http://web/ | tee /tmp/page
+grep -q 'web: Linux' /tmp/page
 """
-ANSWER = "web: Linux"
 
 
 def main(words):
@@ -46,7 +45,7 @@ def main(words):
 
 def guest_of_linux():
     print("\nNow Debian's Linux as domain 0, where Debian's xl starts a guest, and asks it for a page by HTTP:\n", flush=True)
-    answers = exec_.main(["--cpus", "2", "--", "sh", "-c", IN_DOM0 + f"wget -qO- http://web/ | grep -q '{ANSWER}'"]) == 0
+    answers = exec_.main(["--cpus", "2", "--", "sh", "-c", IN_DOM0]) == 0
     print("\nThe guest answered." if answers else "\nThe guest did NOT answer.")
     return answers
 

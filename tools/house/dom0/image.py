@@ -36,7 +36,7 @@ def make():
         fcntl.flock(lock, fcntl.LOCK_EX)
         recipe = tomllib.loads((SOURCE / "recipe.toml").read_text())
         chosen = locked(BUILD / "packages.lock", recipe["packages"], packages.choose)
-        folders = [SOURCE / name for name in ("files", *recipe["guests"])]
+        folders = [SOURCE / name for name in ("files", "guest", *recipe["guests"])]
         key = key_of(chosen, [SOURCE / "recipe.toml", *(file for folder in folders for file in folder.rglob("*")),
                               *Path(__file__).parent.glob("*.py"), *PROGRAMS.values()])
         if stamp.exists() and stamp.read_text() == key and all(path.exists() for path in dataclasses.astuple(files)):
@@ -107,7 +107,8 @@ def guests(recipe, tree, kernel):
     version, program = kernel.name.removeprefix("vmlinuz-"), tree / recipe["initramfs"]["busybox"]
     made = {"usr/lib/tern/vmlinuz": cpio.file(kernel.read_bytes())}
     for name, guest in recipe["guests"].items():
-        entries = {folder: cpio.folder() for folder in ("dev", "proc", "sys", "tmp")} | busybox(program) | own_files(SOURCE / name)
+        entries = {folder: cpio.folder() for folder in ("dev", "proc", "sys", "tmp")} | busybox(program)
+        entries |= own_files(SOURCE / "guest") | own_files(SOURCE / name)
         entries |= {folder: cpio.link(f"usr/{folder}") for folder in ("bin", "lib", "sbin")} | {"usr/sbin": cpio.link("bin")}
         entries["dev/console"] = cpio.character_device(5, 1)
         entries |= kernel_modules(guest["modules"], tree / "lib/modules" / version, version)
