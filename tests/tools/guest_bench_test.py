@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from house import guest_bench  # noqa: E402
+from house import boot_bench, guest_bench  # noqa: E402
 from house.host import reflector  # noqa: E402
 
 GUEST = bytes.fromhex("525400540001")
@@ -39,6 +39,13 @@ class SummaryTest(unittest.TestCase):
     def test_the_table_ends_with_the_geometric_mean(self):
         rows = [guest_bench.summary("a", self.FIGURES), guest_bench.summary("b", {"tern": [3.0], "xen": [1.0]})]
         self.assertRegex(guest_bench.table(rows).splitlines()[-1], r"^geometric mean +1\.50 +3\.00$")
+
+
+class BootTest(unittest.TestCase):
+    def test_a_ratio_is_the_median_over_turns(self):
+        row = boot_bench.summary("packaged", [12.0, 9.0, 10.0], [10.0, 10.0, 20.0])
+        self.assertEqual([row["tern"], row["xen"], row["ratio_to_xen"], row["ratio_low"], row["ratio_high"]], [10.0, 10.0, 0.9, 0.5, 1.2])
+        self.assertRegex(boot_bench.table([row]).splitlines()[-1], r"^packaged +10\.0 +10\.0 +0\.90 \(0\.50 to 1\.20\)$")
 
 
 class ReflectorTest(unittest.TestCase):

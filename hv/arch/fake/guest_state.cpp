@@ -74,6 +74,12 @@ void save_extended_state(std::byte* area) {
     std::memcpy(area, cpu().extended_state.data(), extended_state_size());
 }
 
+void read_legacy_state(std::byte const* area, LegacyState into) { std::memcpy(into.data(), area, into.size()); }
+
+void write_legacy_state(std::byte* area, std::span<std::byte const, 512> from) {
+    std::memcpy(area, from.data(), from.size());
+}
+
 bool load_extended_state(std::byte const* area) {
     auto& state = cpu().extended_state;
     if (Machine::current().refuse_extended_state) {

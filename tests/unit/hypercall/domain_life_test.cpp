@@ -1,6 +1,12 @@
 /// domctl: domains are made, and end without a trace (docs/abi.md §9.4, §9.6).
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <span>
+
 #include "abi/toolstack.hpp"
 #include "domain/roots.hpp"
+#include "emulate/control_policy.hpp"
 #include "unit/hypercall/kernel.hpp"
 
 namespace {
@@ -58,12 +64,12 @@ class DomainLife : public Kernel {
         return arch::frame_as<std::uint64_t>(
             hypervisor.system->find(base::DomId{id})->gfns.get(base::Gfn{pfn}).value().mfn());
     }
-    /// Frames 0 to 3 become tables, L4 first, that map the others.
-    void pin_tables(domid_t id) {
+    /// Frames 0 to 3 become tables, L4 first, that map the others, but for @p without.
+    void pin_tables(domid_t id, std::uint64_t without = kPages) {
         for (std::uint64_t level = 4; level > 1; --level)
             words(id, 4 - level)[0] = (5 - level) << 12 | kWritable;
         for (std::uint64_t page = 4; page < kPages; ++page)
-            words(id, 3)[page] = page << 12 | kWritable;
+            words(id, 3)[page] = page == without ? 0 : page << 12 | kWritable;
         ::mmuext_op operation{};
         operation.cmd = MMUEXT_PIN_L4_TABLE;
         operation.arg1.mfn = 0;
@@ -197,6 +203,87 @@ TEST_F(DomainLife, TheToolstackMapsTheGrantTableAndSharedInfoByNumbersThatAreThe
     ASSERT_EQ(domctl(XEN_DOMCTL_getdomaininfo, op, id), 0);
     EXPECT_EQ(op.u.getdomaininfo.shared_info_frame, mm::kFirstSpecialGfn.raw());
     EXPECT_EQ(remap(kOtherPage, 0), 0);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+}
+
+/// A context with something of its own in each field that a domain without a kernel can have.
+vcpu_guest_context_t full_context(std::uint64_t gdt_frame) {
+    vcpu_guest_context_t context{};
+    std::iota(std::begin(context.fpu_ctxt.x), std::end(context.fpu_ctxt.x), char{1});
+    context.flags = VGCF_i387_valid | VGCF_in_kernel | VGCF_failsafe_disables_events | VGCF_syscall_disables_events;
+    auto& user = context.user_regs;
+    std::uint64_t value = 0x1000;
+    for (std::uint64_t* const at : {&user.r15,
+                                    &user.r14,
+                                    &user.r13,
+                                    &user.r12,
+                                    &user.rbp,
+                                    &user.rbx,
+                                    &user.r11,
+                                    &user.r10,
+                                    &user.r9,
+                                    &user.r8,
+                                    &user.rax,
+                                    &user.rcx,
+                                    &user.rdx,
+                                    &user.rsi,
+                                    &user.rdi,
+                                    &user.rip,
+                                    &user.rsp,
+                                    &context.fs_base,
+                                    &context.gs_base_kernel,
+                                    &context.gs_base_user,
+                                    &context.kernel_sp,
+                                    &context.event_callback_eip,
+                                    &context.failsafe_callback_eip,
+                                    &context.syscall_callback_eip})
+        *at = value += 0x11;
+    user.cs = FLAT_KERNEL_CS;
+    user.ss = FLAT_KERNEL_SS;
+    user.rflags = 0x1246; // IOPL 1, IF, ZF, PF
+    context.kernel_ss = FLAT_KERNEL_SS;
+    for (unsigned vector = 0; vector < std::size(context.trap_ctxt); ++vector) {
+        auto& trap = context.trap_ctxt[vector]; // field by field: between them is a hole
+        trap.vector = static_cast<std::uint8_t>(vector);
+        trap.flags = static_cast<std::uint8_t>(vector % 8);
+        trap.cs = FLAT_KERNEL_CS;
+        trap.address = 0x7000 + vector;
+    }
+    context.ldt_base = 0xa000;
+    context.ldt_ents = 3;
+    context.gdt_frames[0] = gdt_frame;
+    context.gdt_ents = 10;
+    context.ctrlreg[0] = emulate::visible_cr0(true);
+    context.ctrlreg[4] = emulate::visible_cr4(emulate::kCr4De);
+    context.debugreg[0] = 0x5000;
+    context.debugreg[6] = 0xffff0ff1;
+    context.debugreg[7] = 0x402;
+    return context;
+}
+
+TEST_F(DomainLife, AContextReadsBackAsItWasSet) {
+    constexpr std::uint64_t kGdt = 9;
+    auto const id = create();
+    fill(id);
+    pin_tables(id, kGdt);
+    auto const set = full_context(kGdt);
+    auto const at = kPage + 0x800; // more than a page
+    auto const request = [&](std::uint32_t command, std::uint32_t vcpu) {
+        xen_domctl_t op{};
+        op.u.vcpucontext.vcpu = vcpu;
+        op.u.vcpucontext.ctxt.p = reinterpret_cast<vcpu_guest_context_t*>(at);
+        return domctl(command, op, id);
+    };
+    EXPECT_EQ(request(XEN_DOMCTL_getvcpucontext, 0), kEnodata) << "it has none yet";
+    EXPECT_EQ(request(XEN_DOMCTL_getvcpucontext, 2), kEinval);
+    hypervisor.put(at, set);
+    ASSERT_EQ(request(XEN_DOMCTL_setvcpucontext, 0), 0);
+    hypervisor.put(at, vcpu_guest_context_t{});
+    ASSERT_EQ(request(XEN_DOMCTL_getvcpucontext, 0), 0);
+    auto const got = hypervisor.get<vcpu_guest_context_t>(at);
+    auto const bytes = [](vcpu_guest_context_t const& context) { return std::as_bytes(std::span{&context, 1}); };
+    EXPECT_EQ(std::ranges::mismatch(bytes(got), bytes(set)).in1 - bytes(got).begin(), sizeof set)
+        << "the first that differs";
     EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
 }
 

@@ -119,6 +119,11 @@ std::size_t extended_state_size();
 std::uint64_t supported_xcr0();
 void init_extended_state(std::byte* area);
 void save_extended_state(std::byte* area);
+/// The part of @p area that is as FXSAVE writes it (SDM vol. 1 §10.5.1): x87, MXCSR, XMM.
+using LegacyState = std::span<std::byte, 512>;
+void read_legacy_state(std::byte const* area, LegacyState into);
+/// Nothing is checked: load_extended_state() does.
+void write_legacy_state(std::byte* area, std::span<std::byte const, 512> from);
 /// @p area may hold what a toolstack sent: bad contents become the initial state, and false is answered.
 bool load_extended_state(std::byte const* area);
 void set_xcr0(std::uint64_t value);    ///< a subset of supported_xcr0() with x87 set

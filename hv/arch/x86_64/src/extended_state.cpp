@@ -21,6 +21,8 @@ constexpr std::uint64_t kOffered = kX87 | kSse | 1U << 2 | 1U << 5 | 1U << 6 | 1
 
 constexpr std::size_t kLegacySize = 512;
 constexpr std::size_t kHeaderSize = 64;
+// Within the first 512 bytes: MXCSR with its mask, the x87 registers, the XMM registers.
+constexpr std::size_t kMxcsr = 24, kRegisters = 32, kXmm = 160;
 
 std::uint64_t supported = kX87 | kSse;
 std::size_t size = kLegacySize;
@@ -88,11 +90,18 @@ void save(std::byte* area) {
         asm volatile("fxsave64 %0" : "=m"(*area)::"memory");
 }
 
+/// XSTATE_BV: what @p area, written by XSAVE, holds; all else is in its initial state.
+std::uint64_t components(std::byte const* area) {
+    std::uint64_t held = 0;
+    std::memcpy(&held, area + kLegacySize, sizeof held);
+    return held;
+}
+
 void write_legacy_defaults(std::byte* area) {
     std::uint16_t const control = 0x37f;
     std::uint32_t const mxcsr = 0x1f80;
     std::memcpy(area, &control, sizeof control);
-    std::memcpy(area + 24, &mxcsr, sizeof mxcsr);
+    std::memcpy(area + kMxcsr, &mxcsr, sizeof mxcsr);
 }
 
 } // namespace
@@ -130,6 +139,31 @@ std::uint64_t supported_xcr0() { return supported; }
 void init_extended_state(std::byte* area) {
     std::memset(area, 0, size);
     write_legacy_defaults(area);
+}
+
+void read_legacy_state(std::byte const* area, LegacyState into) {
+    std::memcpy(into.data(), area, kLegacySize);
+    if (!features().xsave)
+        return;
+    // XSAVEOPT leaves alone what is in its initial state, and only says so.
+    auto const held = components(area);
+    auto const initial = [&](std::size_t from, std::size_t to) {
+        std::memcpy(into.data() + from, initial_state + from, to - from);
+    };
+    if ((held & kX87) == 0) {
+        initial(0, kMxcsr);
+        initial(kRegisters, kXmm);
+    }
+    if ((held & kSse) == 0)
+        initial(kXmm, kLegacySize);
+}
+
+void write_legacy_state(std::byte* area, std::span<std::byte const, 512> from) {
+    std::memcpy(area, from.data(), kLegacySize);
+    if (!features().xsave)
+        return;
+    auto const held = components(area) | kX87 | kSse;
+    std::memcpy(area + kLegacySize, &held, sizeof held);
 }
 
 void save_extended_state(std::byte* area) {

@@ -75,6 +75,22 @@ void end_polling(Vcpu& vcpu) {
     vcpu.poll_timeout.stop();
 }
 
+void wait_until_off(Vcpu const& vcpu) {
+    while (!vcpu.entity.off())
+        arch::relax();
+}
+
+Stopped::Stopped(Vcpu& vcpu) : vcpu_{vcpu} {
+    auto& system = vcpu.domain.system;
+    perform(system, system.scheduler.pause(vcpu.entity, system.now()));
+    wait_until_off(vcpu);
+}
+
+Stopped::~Stopped() {
+    auto& system = vcpu_.domain.system;
+    perform(system, system.scheduler.resume(vcpu_.entity, system.now()));
+}
+
 // Who is down has been paused once for it, at every moment that another CPU can see: so take_down() pauses first, and
 // bring_up() resumes last.
 

@@ -49,6 +49,12 @@ bool VcpuEnvironment::offered(std::uint32_t leaf, std::uint32_t arch::CpuidResul
     return ((cpuid(leaf, 0, emulate::CpuidView::forced).*where >> bit) & 1) != 0;
 }
 
+std::uint64_t VcpuEnvironment::allowed_cr4(std::uint64_t value) const {
+    bool const fsgsbase = offered(7, &arch::CpuidResult::ebx, 0);
+    bool const xsave = offered(1, &arch::CpuidResult::ecx, 26);
+    return emulate::written_cr4(value, fsgsbase, xsave);
+}
+
 bool VcpuEnvironment::write_control(std::uint32_t number, std::uint64_t value) {
     switch (number) {
     case 0: {
@@ -60,13 +66,10 @@ bool VcpuEnvironment::write_control(std::uint32_t number, std::uint64_t value) {
         return true;
     }
     case 2: vcpu_.info()->arch.cr2 = value; return true;
-    case 4: {
-        bool const fsgsbase = offered(7, &arch::CpuidResult::ebx, 0);
-        bool const xsave = offered(1, &arch::CpuidResult::ecx, 26);
-        vcpu_.cr4 = emulate::written_cr4(value, fsgsbase, xsave);
+    case 4:
+        vcpu_.cr4 = allowed_cr4(value);
         arch::set_guest_cr4(vcpu_.cr4);
         return true;
-    }
     default: return false; // CR3 is changed by hypercall only; CR8 is not the guest's
     }
 }

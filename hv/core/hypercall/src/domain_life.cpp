@@ -89,10 +89,8 @@ Answer pause_domain(Call& call, Domain& subject) {
     if (&subject == &call.domain())
         return Err{Error::invalid};
     domain::pause(subject);
-    // As on Xen it has stopped when this answers. Its CPUs are on their way out of it, and wait for nobody who waits here.
     for (Vcpu const* const vcpu : subject.vcpus)
-        while (!vcpu->entity.off())
-            arch::relax();
+        domain::wait_until_off(*vcpu); // as on Xen it has stopped when this answers
     return 0;
 }
 
@@ -133,6 +131,26 @@ Answer set_vcpu_context(Call& call, Domain& subject, xen_domctl_t const& op) {
     TRY(guest::set_context(*vcpu, *context));
     if ((context->flags & VGCF_online) != 0)
         domain::bring_up(*vcpu);
+    return 0;
+}
+
+Answer get_vcpu_context(Call& call, Domain& subject, xen_domctl_t const& op) {
+    auto const& request = op.u.vcpucontext;
+    Vcpu* const vcpu = subject.vcpu(base::VcpuId{request.vcpu});
+    if (&subject == &call.domain() || vcpu == nullptr)
+        return Err{Error::invalid};
+    if (!vcpu->initialised.load(std::memory_order_acquire))
+        return Err{Error::no_data};
+    auto const context = TRY(domain::make_scratch<vcpu_guest_context_t>(subject.system));
+    {
+        domain::Claim const claim{*vcpu};
+        if (!claim)
+            return Err{Error::preempted};
+        domain::Stopped const stopped{*vcpu};
+        guest::get_context(*vcpu, *context);
+    }
+    TRY(domain::copy_to_guest(call.vcpu, call.vcpu.mode, address_of(request.ctxt),
+                              std::as_bytes(std::span{context.get(), 1})));
     return 0;
 }
 

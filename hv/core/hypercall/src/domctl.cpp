@@ -115,6 +115,7 @@ Answer manage(Call& call, Domain& subject, xen_domctl_t& op) {
     case XEN_DOMCTL_max_mem: return set_max_mem(subject, op);
     case XEN_DOMCTL_pausedomain: return pause_domain(call, subject);
     case XEN_DOMCTL_unpausedomain: return unpause_domain(call, subject);
+    case XEN_DOMCTL_getvcpucontext: return get_vcpu_context(call, subject, op);
     case XEN_DOMCTL_setvcpucontext: return set_vcpu_context(call, subject, op);
     case XEN_DOMCTL_hypercall_init: return init_hypercall_page(subject, op);
     case XEN_DOMCTL_set_address_size: return set_address_size(op);

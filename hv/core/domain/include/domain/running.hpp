@@ -47,4 +47,20 @@ void perform(System& system, sched::Kick const& kick);
 void bring_up(Vcpu& vcpu);
 void take_down(Vcpu& vcpu);
 
+/// Returns once @p vcpu, which has been paused, is off its CPU and its state saved. That CPU is on its way out of it, and
+/// waits for nobody who waits here.
+void wait_until_off(Vcpu const& vcpu);
+
+/// Keeps @p vcpu, of another domain than the caller's, off its CPU.
+class [[nodiscard]] Stopped {
+  public:
+    explicit Stopped(Vcpu& vcpu);
+    Stopped(Stopped const&) = delete;
+    Stopped& operator=(Stopped const&) = delete;
+    ~Stopped();
+
+  private:
+    Vcpu& vcpu_;
+};
+
 } // namespace domain

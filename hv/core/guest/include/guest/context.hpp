@@ -1,4 +1,4 @@
-/// A vCPU's initial or restored state, as the ABI writes it (vcpu_guest_context_t; docs/abi.md §7).
+/// A vCPU's state, as the ABI writes it (vcpu_guest_context_t; docs/abi.md §7).
 #pragma once
 
 #include "abi/xen.hpp"
@@ -10,5 +10,9 @@ namespace guest {
 /// Gives @p vcpu, which is down and has no context yet, the state in @p context. Takes the references that its roots
 /// and descriptor frames need; on an error nothing is left taken. May answer Error::preempted: call again (SP-9).
 [[nodiscard]] base::Status set_context(domain::Vcpu& vcpu, vcpu_guest_context_t const& context);
+
+/// The state of @p vcpu, which is off its CPU and has a context, such that set_context() makes the same of it; of its
+/// extended state the part that is as FXSAVE writes it.
+void get_context(domain::Vcpu& vcpu, vcpu_guest_context_t& context);
 
 } // namespace guest

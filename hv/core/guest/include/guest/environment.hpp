@@ -32,6 +32,8 @@ class VcpuEnvironment {
     [[nodiscard]] std::optional<std::uint64_t> read_debug(std::uint32_t number) const;
     [[nodiscard]] bool write_debug(std::uint32_t number, std::uint64_t value);
     [[nodiscard]] bool write_xcr0(std::uint64_t value);
+    /// The bits of @p value that the guest may choose in its CR4.
+    [[nodiscard]] std::uint64_t allowed_cr4(std::uint64_t value) const;
     [[nodiscard]] arch::CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf, emulate::CpuidView view) const;
     [[nodiscard]] std::uint64_t read_tsc() const { return arch::read_tsc(); }
     [[nodiscard]] std::uint64_t read_tsc_aux() const { return vcpu_.tsc_aux; }

@@ -17,6 +17,7 @@ Answer destroy_domain(Call& call, xen_domctl_t const& op);
 /// Its part of that: the uses of others' frames.
 [[nodiscard]] base::Status release_grants(Call& call, domain::Domain& dying);
 /// A first context for a vCPU; with VGCF_online it comes up.
+Answer get_vcpu_context(Call& call, domain::Domain& subject, xen_domctl_t const& op);
 Answer set_vcpu_context(Call& call, domain::Domain& subject, xen_domctl_t const& op);
 /// Fills a page of the domain's with the calls that older kernels make (XEN_DOMCTL_hypercall_init).
 Answer init_hypercall_page(domain::Domain& subject, xen_domctl_t const& op);

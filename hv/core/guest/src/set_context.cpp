@@ -8,7 +8,10 @@
 #include "domain/descriptors.hpp"
 #include "domain/domain.hpp"
 #include "domain/roots.hpp"
+#include "emulate/control_policy.hpp"
 #include "emulate/descriptor.hpp"
+#include "guest/debug.hpp"
+#include "guest/environment.hpp"
 #include "guest/flags.hpp"
 
 namespace guest {
@@ -93,10 +96,14 @@ void set_plain_state(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
     // Entering the failsafe callback with events on is never what a guest can bear (docs/abi.md §7).
     vcpu.failsafe_callback = {context.failsafe_callback_eip, true};
     vcpu.syscall_callback = {context.syscall_callback_eip, (context.flags & VGCF_syscall_disables_events) != 0};
+    vcpu.task_switched = (context.ctrlreg[0] & emulate::kCr0TaskSwitched) != 0;
+    vcpu.cr4 = VcpuEnvironment{vcpu}.allowed_cr4(context.ctrlreg[4]);
     vcpu.debug = {};
-    for (std::size_t i = 0; i < 4; ++i)
-        if (domain::guest_address(base::Vaddr{context.debugreg[i]}))
-            vcpu.debug.address[i] = context.debugreg[i];
+    for (unsigned const number : {0U, 1U, 2U, 3U, 6U, 7U})
+        set_saved_debug_register(vcpu, number, context.debugreg[number]);
+    arch::init_extended_state(vcpu.saved.extended_state);
+    if ((context.flags & VGCF_i387_valid) != 0)
+        arch::write_legacy_state(vcpu.saved.extended_state, std::as_bytes(std::span{context.fpu_ctxt.x}));
 }
 
 /// Descriptors and roots. What takes long comes last, and is continued by making the call again.
@@ -139,7 +146,6 @@ Status set_context(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
     TRY(taken);
 
     set_plain_state(vcpu, context);
-    arch::init_extended_state(vcpu.saved.extended_state);
     vcpu.initialised.store(true, std::memory_order_release);
     return {};
 }
