@@ -13,7 +13,9 @@ enum class LockRank : std::uint8_t {
     event_links,   ///< what links the event channels of two domains; before the tables of both
     events,        ///< one domain's event-channel table; two at once: lower id first
     vcpu,          ///< one vCPU's registrations, timers and saved state, against other vCPUs
+    reservations,  ///< how much of each CPU is reserved
     run_queue,     ///< one CPU's run queue; never two at once
+    budget,        ///< what is left of one domain's cap
     timers,        ///< one CPU's timer queue
     frames,        ///< the frame allocator
     roots,         ///< one CPU's root page, while it is copied or patched

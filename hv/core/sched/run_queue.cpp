@@ -1,5 +1,7 @@
 #include "sched/run_queue.hpp"
 
+#include <utility>
+
 namespace sched {
 
 void RunQueue::publish() {
@@ -8,16 +10,43 @@ void RunQueue::publish() {
 }
 
 void RunQueue::insert(Entity& entity) {
+    if (entity.guaranteed()) {
+        entity.lane_ = Lane::guaranteed;
+        guaranteed_.insert(entity);
+        return;
+    }
+    entity.lane_ = Lane::share;
     waiting_.insert(entity);
+    if (entity.guarantee().any())
+        watch(entity, entity.guarantee().deadline());
     publish();
     // Before the look into the idle set that follows (scheduler.hpp, "No lost wake-ups").
     count_.fetch_add(1, std::memory_order_seq_cst);
 }
 
+void RunQueue::park(Entity& entity, std::uint64_t until) {
+    entity.lane_ = Lane::parked;
+    watch(entity, until);
+}
+
+void RunQueue::watch(Entity& entity, std::uint64_t until) {
+    entity.due_ = until;
+    timed_.insert(entity);
+}
+
 void RunQueue::remove(Entity& entity) {
-    waiting_.remove(entity);
-    publish();
-    count_.fetch_sub(1, std::memory_order_relaxed);
+    switch (std::exchange(entity.lane_, Lane::none)) {
+    case Lane::none: ASSERT(!"in no queue"); break;
+    case Lane::guaranteed: guaranteed_.remove(entity); break;
+    case Lane::share:
+        waiting_.remove(entity);
+        publish();
+        count_.fetch_sub(1, std::memory_order_relaxed);
+        break;
+    case Lane::parked: break;
+    }
+    if (static_cast<base::HeapNode<TimedTag> const&>(entity).in_heap())
+        timed_.remove(entity);
 }
 
 VirtualTime RunQueue::advance(std::uint64_t now, VirtualTime clock) {

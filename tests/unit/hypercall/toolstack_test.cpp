@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "abi/machine_check.hpp"
+#include "abi/tern.h"
 #include "abi/toolstack.hpp"
 #include "kernel.hpp"
 #include "second_domain.hpp"
@@ -244,23 +245,48 @@ TEST_F(Toolstack, AWeightIsThatOfAllVcpus) {
     EXPECT_EQ(request.u.credit2.weight, 256);
     EXPECT_EQ(request.u.credit2.cap, 0);
     request.cmd = XEN_DOMCTL_SCHEDOP_putinfo;
-    request.u.credit2.weight = 512;
+    request.u.credit2 = {.weight = 512, .cap = 150};
     EXPECT_EQ(domctl(XEN_DOMCTL_scheduler_op, op), 0);
     for (auto const* const vcpu : hypervisor.dom0->vcpus)
         EXPECT_EQ(vcpu->entity.weight(), 512u);
-    request.u.credit2.weight = 0; // as it is
+    request.u.credit2 = {.weight = 0, .cap = 40}; // the weight as it is
     EXPECT_EQ(domctl(XEN_DOMCTL_scheduler_op, op), 0);
-    EXPECT_EQ(hypervisor.vcpu().entity.weight(), 512u);
+    request.cmd = XEN_DOMCTL_SCHEDOP_getinfo;
+    EXPECT_EQ(domctl(XEN_DOMCTL_scheduler_op, op), 0);
+    EXPECT_EQ(request.u.credit2.weight, 512);
+    EXPECT_EQ(request.u.credit2.cap, 40);
+}
+
+TEST_F(Toolstack, AReservationIsOfOneVcpuAndSomethingIsLeftOfEachCpu) {
+    constexpr std::uint64_t kMillisecond = 1'000'000;
+    auto const ask = [&](std::uint64_t command, tern_reservation& request) {
+        auto const answer = call(__HYPERVISOR_tern_op, command, put(request));
+        request = get<tern_reservation>();
+        return answer;
+    };
+    tern_reservation request{
+        .domain = 0, .unused = 0, .vcpu = 1, .period = 10 * kMillisecond, .slice = 9 * kMillisecond};
+    EXPECT_EQ(ask(TERN_set_reservation, request), 0);
+    request.period = request.slice = 0;
+    EXPECT_EQ(ask(TERN_get_reservation, request), 0);
+    EXPECT_EQ(request.slice, 9 * kMillisecond);
+    request.vcpu = 0;
+    EXPECT_EQ(ask(TERN_set_reservation, request), 0) << "on the other CPU";
+    request.slice = 9 * kMillisecond + 1;
+    EXPECT_EQ(ask(TERN_set_reservation, request), -28); // -ENOSPC
+    request.slice = 11 * kMillisecond;
+    EXPECT_EQ(ask(TERN_set_reservation, request), test::kEinval);
+    request.vcpu = 2;
+    EXPECT_EQ(ask(TERN_get_reservation, request), test::kEnoent);
+    request.domain = 5;
+    EXPECT_EQ(ask(TERN_get_reservation, request), test::kEsrch);
+    EXPECT_EQ(ask(3, request), test::kEnosys);
 }
 
 TEST_F(Toolstack, WhatTheSchedulerCannotKeepIsRefused) {
     xen_domctl_t op{};
     auto& request = op.u.scheduler_op;
     request.cmd = XEN_DOMCTL_SCHEDOP_putinfo;
-    request.sched_id = XEN_SCHEDULER_CREDIT2;
-    request.u.credit2 = {.weight = 512, .cap = 50};
-    EXPECT_EQ(domctl(XEN_DOMCTL_scheduler_op, op), -95); // -EOPNOTSUPP
-    EXPECT_EQ(hypervisor.vcpu().entity.weight(), 256u);
     request.sched_id = XEN_SCHEDULER_RTDS;
     EXPECT_EQ(domctl(XEN_DOMCTL_scheduler_op, op), test::kEinval);
     request.sched_id = XEN_SCHEDULER_CREDIT2;

@@ -60,10 +60,11 @@ class Simulation {
             perform(scheduler.pause(task->entity, now_));
     }
 
-    Task& add(Behaviour const& behaviour, std::uint32_t weight = sched::kDefaultWeight, std::uint32_t home = 0) {
+    Task& add(Behaviour const& behaviour, std::uint32_t weight = sched::kDefaultWeight, std::uint32_t home = 0,
+              sched::Budget* budget = nullptr) {
         tasks_.push_back(std::make_unique<Task>(behaviour));
         Task& task = *tasks_.back();
-        scheduler.add(task.entity, CpuId{home});
+        scheduler.add(task.entity, CpuId{home}, budget);
         EXPECT_TRUE(scheduler.set_weight(task.entity, weight, now_).ok());
         perform(scheduler.resume(task.entity, now_));
         return task;
@@ -76,6 +77,13 @@ class Simulation {
     void pin(Task& task, sched::Affinity const& affinity) {
         task.affinity = affinity;
         perform(scheduler.set_affinity(task.entity, affinity, now_).value());
+    }
+    /// False: there is no room for it.
+    bool reserve(Task& task, sched::Reservation const& reservation) {
+        auto const kick = scheduler.reserve(task.entity, reservation, now_);
+        if (kick.ok())
+            perform(kick.value());
+        return kick.ok();
     }
     void pause(Task& task) {
         ++task.pauses;
@@ -150,6 +158,7 @@ class Simulation {
             cpu.resting = previous;
         else if (previous != nullptr)
             perform(scheduler.context_saved(previous->entity, now_));
+        decision.kicks.for_each([&](std::size_t other) { schedule(static_cast<std::uint32_t>(other)); });
     }
 
     [[nodiscard]] std::uint64_t next_instant() const {
@@ -206,8 +215,9 @@ class Simulation {
                     ASSERT_TRUE(task.affinity.test(number)) << "runs where it may not";
                 }
                 resting[i] += cpus_[number].resting == &task ? 1 : 0;
-                bool const waits = task.entity.place() == sched::Place::waiting;
-                ASSERT_FALSE(cpus_[number].current == nullptr && waits && task.affinity.test(number))
+                bool const waits =
+                    task.entity.place() == sched::Place::waiting && task.entity.lane() != sched::Lane::parked;
+                ASSERT_FALSE(cpus_[number].current == nullptr && waits && task.entity.may_run_on(CpuId{number}))
                     << "CPU " << number << " idles at " << now_ << " while task " << i << " waits";
             }
         }

@@ -15,7 +15,7 @@ from house.say import Failure, step
 
 SOURCE = paths.ROOT / "guests/linux"
 BUILD = paths.BUILD / "linux"
-PROGRAMS = {name: paths.BUILD / f"release/guests/linux/linux-{name}" for name in ("agent", "bench")}  # our own
+PROGRAMS = {name: paths.BUILD / f"release/guests/linux/linux-{name}" for name in ("agent", "bench", "sched")}  # our own
 LIBRARY_FOLDERS = ("usr/lib/x86_64-linux-gnu", "usr/lib64")
 
 

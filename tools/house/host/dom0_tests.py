@@ -42,14 +42,14 @@ def the_tools_print_what_they_print_on_xen(hypervisor):
 
 
 def the_tools_change_what_they_show(hypervisor):
-    """A weight, an affinity; and the hypervisor's answer to a key is in its log."""
+    """A weight, a cap, an affinity; and the hypervisor's answer to a key is in its log."""
     script = """set -e
         before=$(xl dmesg | wc -l); xl debug-keys h; test "$(xl dmesg | wc -l)" -gt "$before"
-        xl sched-credit2 -d 0 -w 512; xl sched-credit2 -d 0 | awk '{ print $3 }' | tail -n 1
+        xl sched-credit2 -d 0 -w 512 -c 150; xl sched-credit2 -d 0 | awk '{ print $3, $4 }' | tail -n 1
         xl vcpu-pin 0 1 0 all; xl vcpu-list 0 | awk '{ print $7, $8, $9 }' | tail -n 1
         uname -r; """ + CLEAN_LOG
     lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
-    assert lines[:2] == ["512", "0 / all"], f"weight and affinity: {lines[:2]}"
+    assert lines[:2] == ["512 150", "0 / all"], f"weight, cap and affinity: {lines[:2]}"
     assert lines[2].startswith("6.1."), f"not Debian's kernel: {lines[2:]}"
 
 

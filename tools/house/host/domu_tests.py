@@ -73,13 +73,30 @@ def devices(hypervisor):
     assert lines[-1:] == ["served"], f"it said: {lines}"
 
 
+def reservations():
+    """tern-sched sets what it shows, of a domain that runs; what cannot be is refused with a reason, and changes nothing."""
+    script = "set -e\n" + UP + """
+        xl create /etc/xen/small.cfg >/dev/null; up small; id=$(xl domid small)
+        tern-sched $id --period 10 --slice 3; tern-sched $id | grep -qE '^ +0 +10.000 +3.000$'
+        ! tern-sched $id --period 10 --slice 9.5 2>/tmp/why; grep -q 'nine tenths' /tmp/why
+        ! tern-sched $id --period 1 --slice 2 2>/tmp/why; grep -q 'at most the period' /tmp/why
+        tern-sched $id | grep -qE '^ +0 +10.000 +3.000$'
+        ! tern-sched 999 2>/tmp/why; grep -q 'no such domain' /tmp/why
+        tern-sched $id --none; tern-sched $id | grep -qE '^ +0 +- +-$'
+        tern-sched $id --period 20 --slice 18; xl destroy small
+        tern-sched 0 --vcpu 1 --period 20 --slice 18; tern-sched 0 --vcpu 0 --period 20 --slice 18
+        echo reserved; """ + CLEAN_LOG
+    lines = in_dom0("tern", script, "--cpus", "2").splitlines()
+    assert lines[-1:] == ["reserved"], f"it said: {lines}"
+
+
 def tests_on(hypervisor, prefix):
     return [HostTest(f"qemu.{prefix}.{body.__name__}", functools.partial(body, hypervisor)) for body in (life, mistakes, devices)]
 
 
 def tests():
     """On Tern: part of every test run."""
-    return tests_on("tern", "domu")
+    return [*tests_on("tern", "domu"), HostTest("qemu.domu.reservations", reservations)]
 
 
 def slow_tests():

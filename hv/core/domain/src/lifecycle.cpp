@@ -30,6 +30,7 @@ void init_shared_info(shared_info_t& shared) {
 void drop(System& system, Vcpu* vcpu) {
     if (vcpu == nullptr)
         return;
+    static_cast<void>(system.scheduler.reserve(vcpu->entity, {}, system.now())); // it is off: nobody is to be kicked
     if (vcpu->saved.extended_state != nullptr)
         system.heap.free(vcpu->saved.extended_state, arch::extended_state_size());
     system.heap.destroy(vcpu);
@@ -95,7 +96,7 @@ class Parts {
         if (index < std::size(domain_->shared.vcpu_info))
             vcpu->target.info.store(&domain_->shared.vcpu_info[index], std::memory_order_release);
         bind_timers(*vcpu);
-        system_.scheduler.add(vcpu->entity, base::CpuId{index % arch::online_cpus()});
+        system_.scheduler.add(vcpu->entity, base::CpuId{index % arch::online_cpus()}, &domain_->budget);
         write_time(*vcpu);
         return {};
     }

@@ -4,6 +4,7 @@
 
 #include "abi/errno.hpp"
 #include "abi/machine_check.hpp"
+#include "abi/tern.h"
 #include "abi/xen.hpp"
 #include "domain/lifecycle.hpp"
 #include "domain/preemption.hpp"
@@ -51,6 +52,7 @@ constexpr std::array<Handler, kHandlers> make_table() {
     table[__HYPERVISOR_sysctl] = sysctl;
     table[__HYPERVISOR_domctl] = domctl;
     table[__HYPERVISOR_mca] = machine_check;
+    table[__HYPERVISOR_tern_op] = tern_op;
     return table;
 }
 constexpr auto kTable = make_table();

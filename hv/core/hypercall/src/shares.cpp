@@ -68,13 +68,14 @@ Answer domain_share(Call& call, Domain& subject, xen_domctl_t& op) {
     switch (request.cmd) {
     case XEN_DOMCTL_SCHEDOP_getinfo:
         share.weight = static_cast<std::uint16_t>(subject.vcpus[0]->entity.weight());
-        share.cap = 0;
+        share.cap = subject.budget.cap();
         TRY(call.write(0, op));
         return 0;
     case XEN_DOMCTL_SCHEDOP_putinfo:
-        if (share.cap != 0)
-            return Err{Error::not_supported};
-        return share.weight == 0 ? Answer{0} : set_weight(subject, share.weight); // 0: as it is
+        if (share.weight != 0) // 0: as it is
+            TRY(set_weight(subject, share.weight));
+        subject.budget.set_cap(share.cap);
+        return 0;
     default: return Err{Error::invalid};
     }
 }

@@ -63,6 +63,8 @@ bool switch_to_next(System& system, Cpu& cpu, arch::Registers& frame) {
     auto const self = arch::this_cpu();
     auto const decision = system.scheduler.schedule(self, system.now());
     cpu.decision_ends = decision.until;
+    decision.kicks.for_each(
+        [&](std::size_t other) { domain::perform(system, {base::CpuId{static_cast<std::uint32_t>(other)}}); });
     bool const rested = std::exchange(cpu.resting, false);
     if (decision.next == nullptr && decision.previous != nullptr) {
         cpu.resting = system.scheduler.rest(*decision.previous);

@@ -84,6 +84,7 @@ struct Domain : events::Owner {
     /// What the builder says of the domain's memory (XENMEM_set_memory_map); empty: nothing.
     base::Guarded<base::FixedVector<E820Entry, 128>, base::LockRank::domain> memory_map;
     std::atomic<std::uint64_t> vm_assist{0};
+    sched::Budget budget;                 ///< what its vCPUs may run together
     base::Mfn ends_frame;                 ///< where it reads which pirqs want an end, held writable; invalid: none
     std::atomic<bool> end_unmasks{false}; ///< PHYSDEVOP_eoi unmasks the port, too (PHYSDEVOP_pirq_eoi_gmfn_v1)
     std::atomic<std::uint32_t> pauses{0}; ///< by the toolstack

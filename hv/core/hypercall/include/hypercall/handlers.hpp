@@ -38,6 +38,7 @@ Answer event_channel_op(Call& call);
 Answer physdev_op(Call& call);
 Answer sysctl(Call& call);
 Answer domctl(Call& call);
+Answer tern_op(Call& call); ///< our own
 
 /// The handler of call @p number; null if there is none (-ENOSYS).
 Handler find_handler(std::uint64_t number);

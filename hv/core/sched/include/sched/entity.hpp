@@ -3,13 +3,17 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "base/bitmap.hpp"
 #include "base/number.hpp"
 #include "base/pairing_heap.hpp"
+#include "sched/budget.hpp"
+#include "sched/guarantee.hpp"
 #include "sched/policy.hpp"
 #include "sched/virtual_time.hpp"
 #include "timing/runstate.hpp"
+#include "timing/system_clock.hpp"
 
 namespace sched {
 
@@ -44,10 +48,19 @@ enum class Place : std::uint8_t {
              ///< resting: blocked on an idle CPU that still has its state (Scheduler::rest)
 };
 
+/// Where in its queue one waits.
+enum class Lane : std::uint8_t {
+    none,
+    share,      ///< by virtual time
+    guaranteed, ///< with something left of its reservation: by the end of its period
+    parked,     ///< its domain's cap is used up for now
+};
+
 struct WaitingTag;
+struct TimedTag;
 
 /// Made paused once: resume() sets it going.
-class Entity : public base::HeapNode<WaitingTag> {
+class Entity : public base::HeapNode<WaitingTag>, public base::HeapNode<TimedTag> {
   public:
     Entity() = default;
 
@@ -60,19 +73,38 @@ class Entity : public base::HeapNode<WaitingTag> {
     [[nodiscard]] std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
     [[nodiscard]] timing::Runstate const& runstate() const { return runstate_; }
 
+    // The rest: under the lock of its queue.
     [[nodiscard]] VirtualTime virtual_time() const { return virtual_time_; }
+    [[nodiscard]] Lane lane() const { return lane_; }
+    [[nodiscard]] Guarantee const& guarantee() const { return guarantee_; }
+    /// Others wait until it has had what is left of its reservation.
+    [[nodiscard]] bool guaranteed() const { return guarantee_.left() != 0; }
+    [[nodiscard]] bool may_run_on(base::CpuId cpu) const {
+        return affinity_.test(cpu.raw()) && (!bound_to_ || *bound_to_ == cpu);
+    }
+    /// Whether it, waiting, runs rather than @p other, which waits, too, or has run for long enough.
+    [[nodiscard]] bool goes_before(Entity const& other) const;
+    /// Whether it, waiting, interrupts @p running at @p now.
+    [[nodiscard]] bool interrupts(Entity const& running, std::uint64_t now) const;
+    /// In the lanes `share` and `parked`: when it is to be looked at again.
+    [[nodiscard]] std::uint64_t due() const { return due_; }
 
   private:
     friend class Scheduler;
     friend class RunQueue;
 
     [[nodiscard]] bool runnable() const { return !blocked() && pauses_ == 0; }
-    [[nodiscard]] bool may_run_on(base::CpuId cpu) const { return affinity_.test(cpu.raw()); }
     /// Its virtual time, were it charged now.
     [[nodiscard]] VirtualTime virtual_time_at(std::uint64_t now) const;
     /// Counts the time since the last charge. Exact: what does not divide is carried on, so that many short runs cost
     /// as much as one long one.
     void charge(std::uint64_t now);
+    /// Sees that it has some of its domain's budget. False: there is none left.
+    [[nodiscard]] bool draw(std::uint64_t now);
+    /// Gives back what it has drawn and not used.
+    void give_back(std::uint64_t now);
+    /// Until when what it has drawn lasts, and what is left of its reservation.
+    [[nodiscard]] std::uint64_t means_end(std::uint64_t now) const;
     /// Tells the runstate what the flags and the place say.
     void account(std::uint64_t now);
 
@@ -84,7 +116,14 @@ class Entity : public base::HeapNode<WaitingTag> {
     std::atomic<std::uint32_t> weight_{kDefaultWeight};
     Affinity affinity_ = anywhere();      ///< where it may run
     Affinity soft_affinity_ = anywhere(); ///< where it had better run
+    std::optional<base::CpuId> bound_to_; ///< where its reservation is
     timing::Runstate runstate_;
+    Lane lane_ = Lane::none;
+    std::uint64_t due_ = timing::kNever;
+
+    Budget* budget_ = nullptr;   ///< of its domain; null: unlimited
+    std::int64_t allowance_ = 0; ///< drawn from it; negative: a debt
+    Guarantee guarantee_;
 
     VirtualTime virtual_time_;
     std::uint64_t charge_rest_ = 0; ///< in units of 1 / weight

@@ -25,12 +25,21 @@ class alignas(64) RunQueue {
     std::uint64_t slice_end = 0;   ///< of `current`
     std::uint32_t next_victim = 0; ///< whom to take from next; the CPU's own, without the lock
 
+    /// Into the lane that its reservation says.
     void insert(Entity& entity);
+    /// Nobody sees @p entity until @p until.
+    void park(Entity& entity, std::uint64_t until);
     void remove(Entity& entity);
-    /// Who has had least of those that wait; null if nobody does.
+    /// Who is to run of those that wait; null if nobody does.
+    [[nodiscard]] Entity* first() const { return guaranteed_.empty() ? least() : guaranteed_.least(); }
+    /// Who has had least of those that wait for their share; null if nobody does.
     [[nodiscard]] Entity* least() const { return waiting_.least(); }
     template <typename Wanted> [[nodiscard]] Entity* find(Wanted&& wanted) const { return waiting_.find(wanted); }
-    [[nodiscard]] bool deserted() const { return current == nullptr && least() == nullptr; }
+    [[nodiscard]] bool deserted() const { return current == nullptr && first() == nullptr; }
+    /// Who is the next to be looked at again, because its reservation or its domain's budget is renewed; null if nobody is.
+    [[nodiscard]] Entity* next_due() const { return timed_.least(); }
+
+    [[nodiscard]] std::uint64_t due_at() const { return timed_.empty() ? timing::kNever : timed_.least()->due(); }
 
     /// Counts `current` up to @p now and sees that the queue is not further behind @p clock than kWindow. Answers how
     /// far it has come, in the time of all CPUs.
@@ -48,9 +57,21 @@ class alignas(64) RunQueue {
     struct Less {
         bool operator()(Entity const& a, Entity const& b) const { return a.virtual_time() < b.virtual_time(); }
     };
+    struct EndsSooner {
+        bool operator()(Entity const& a, Entity const& b) const {
+            return a.guarantee().deadline() < b.guarantee().deadline();
+        }
+    };
+    struct DueSooner {
+        bool operator()(Entity const& a, Entity const& b) const { return a.due() < b.due(); }
+    };
     void publish();
+    void watch(Entity& entity, std::uint64_t until);
 
+    // A lane each; and those of the lanes `share` and `parked` who wait for a moment, too.
     base::PairingHeap<Entity, WaitingTag, Less> waiting_;
+    base::PairingHeap<Entity, WaitingTag, EndsSooner> guaranteed_;
+    base::PairingHeap<Entity, TimedTag, DueSooner> timed_;
     VirtualTime floor_;
     std::uint64_t base_ = 0;
     std::atomic<std::uint32_t> count_{0};

@@ -28,6 +28,10 @@
 /// stays `leaving`, and whoever wakes or pauses it kicks that CPU, whose next schedule() has it go on, if nobody else is
 /// there to run, or names it as `previous` again.
 ///
+/// Means. Two things bend the shares, and both count CPU time against a period: a domain's cap (budget.hpp), beyond which
+/// its entities are parked, and an entity's reservation (guarantee.hpp), within which it goes before all that have none.
+/// One with a reservation stays on one CPU, of which not more is reserved than there is: no other CPU takes it.
+///
 /// All functions may be called on any CPU, but for those that say otherwise. Results name CPUs to be kicked
 /// (arch::kick), which may be the caller's own: each then calls schedule().
 #pragma once
@@ -56,6 +60,7 @@ struct [[nodiscard]] Decision {
     Entity* next = nullptr;               ///< null: nobody; the CPU idles
     Entity* previous = nullptr;           ///< not null: save its state, then call context_saved() before all else
     std::uint64_t until = timing::kNever; ///< call schedule() again then, at the latest
+    Affinity kicks{};                     ///< CPUs to be kicked: they were idle, and somebody waits again
 };
 
 class Scheduler {
@@ -67,17 +72,22 @@ class Scheduler {
 
     // --- entities ------------------------------------------------------------------------------------------------------
 
-    /// @p entity is off, and begins at @p home, with as much virtual time as everybody.
-    void add(Entity& entity, base::CpuId home);
+    /// @p entity is off, and begins at @p home, with as much virtual time as everybody. What it runs is taken from
+    /// @p budget, which lives as long as it does; null: it is unlimited.
+    void add(Entity& entity, base::CpuId home, Budget* budget = nullptr);
 
     /// Error::invalid if @p weight is out of range.
     [[nodiscard]] base::Status set_weight(Entity& entity, std::uint32_t weight, std::uint64_t now);
-    /// Error::invalid if no CPU that takes part is in @p affinity. One that is between CPUs at this moment may run for
-    /// one more slice where it should not.
+    /// Error::invalid if no CPU that takes part is in @p affinity, Error::no_space if none of them has room for its
+    /// reservation. One that is between CPUs at this moment may run for one more slice where it should not.
     [[nodiscard]] base::Result<Kick> set_affinity(Entity& entity, Affinity const& affinity, std::uint64_t now);
     /// A wish for the next time that @p entity wakes: any set, also one where it may not run.
     void set_soft_affinity(Entity& entity, Affinity const& affinity);
     [[nodiscard]] Affinities affinities(Entity const& entity);
+    /// Gives @p entity @p reservation on one CPU, where it stays; none: gives back the one it has. Error::invalid for one
+    /// that is not valid() (policy.hpp), Error::no_space if no CPU where it may run has so much left.
+    [[nodiscard]] base::Result<Kick> reserve(Entity& entity, Reservation const& reservation, std::uint64_t now);
+    [[nodiscard]] Reservation reservation(Entity const& entity);
 
     /// Stops @p entity until as many resume() have come; wait for entity.off() to know that no CPU runs it.
     Kick pause(Entity& entity, std::uint64_t now);
@@ -110,6 +120,12 @@ class Scheduler {
 
   private:
     class HomeLock;
+    using Reserved = std::array<std::uint32_t, base::kMaxCpus>; ///< of each CPU, in millionths
+
+    [[nodiscard]] std::optional<base::CpuId> room_for(Reserved const& reserved, std::uint32_t part,
+                                                      Affinity const& among, base::CpuId rather) const;
+    [[nodiscard]] base::Result<Kick> bind(Reserved& reserved, Entity& entity, Reservation const& reservation,
+                                          Affinity const& affinity, std::uint64_t now);
 
     /// How far the furthest queue has come.
     [[nodiscard]] VirtualTime clock() const { return VirtualTime{clock_.load(std::memory_order_relaxed)}; }
@@ -124,15 +140,20 @@ class Scheduler {
     [[nodiscard]] Kick call(Entity& entity);
     [[nodiscard]] std::optional<Decision> go_on_resting(RunQueue& queue, base::CpuId cpu, std::uint64_t now);
     void put_on(RunQueue& queue, Entity& entity, std::uint64_t now);
+    [[nodiscard]] Affinity release_due(RunQueue& queue, std::uint64_t now);
+    [[nodiscard]] static Entity* take_first(RunQueue& queue, Entity const* staying, std::uint64_t now);
+    [[nodiscard]] static std::uint64_t look_again_at(RunQueue const& queue, std::uint64_t now);
     [[nodiscard]] std::optional<Decision> keep_current(RunQueue& queue, base::CpuId cpu, std::uint64_t now);
     [[nodiscard]] std::optional<VirtualTime> best_of(RunQueue const& queue, base::CpuId cpu) const;
     [[nodiscard]] Entity* pull(base::CpuId cpu, std::optional<VirtualTime> own_best);
     [[nodiscard]] static Entity* take_from(RunQueue& victim, base::CpuId cpu, std::optional<VirtualTime> own_best);
     [[nodiscard]] Decision decide(RunQueue& queue, base::CpuId cpu, std::uint64_t now);
+    [[nodiscard]] Decision next_on(base::CpuId cpu, Affinity& kicks, std::uint64_t now);
 
     std::uint32_t const cpus_;
     IdleSet idle_;
     std::atomic<std::uint64_t> clock_{0};
+    base::Guarded<Reserved, base::LockRank::reservations> reserved_;
     std::array<RunQueue, base::kMaxCpus> queues_;
 };
 

@@ -1,0 +1,47 @@
+// tern_op: what Xen does not know (abi/tern.h).
+
+#include "abi/tern.h"
+
+#include "domain/running.hpp"
+#include "hypercall/handlers.hpp"
+
+namespace hypercall {
+namespace {
+
+using base::Err;
+using base::Error;
+
+Answer reservation(Call& call) {
+    auto request = TRY(call.read<tern_reservation>(1));
+    auto& system = call.domain().system;
+    auto* const subject = system.find(base::DomId{request.domain});
+    if (subject == nullptr)
+        return Err{Error::no_such_domain};
+    auto* const vcpu = subject->vcpu(base::VcpuId{request.vcpu});
+    if (vcpu == nullptr)
+        return Err{Error::not_found};
+    if (call.u32(0) == TERN_set_reservation) {
+        sched::Reservation const wanted{.period = request.period, .slice = request.slice};
+        domain::perform(system, TRY(system.scheduler.reserve(vcpu->entity, wanted, system.now())));
+        return 0;
+    }
+    auto const held = system.scheduler.reservation(vcpu->entity);
+    request.period = held.period;
+    request.slice = held.slice;
+    TRY(call.write(1, request));
+    return 0;
+}
+
+} // namespace
+
+Answer tern_op(Call& call) {
+    if (!call.domain().privileged)
+        return Err{Error::not_permitted};
+    switch (call.u32(0)) {
+    case TERN_set_reservation:
+    case TERN_get_reservation: return reservation(call);
+    default: return Err{Error::not_implemented};
+    }
+}
+
+} // namespace hypercall
