@@ -6,6 +6,7 @@
 #ifndef TERN_ABI_TERN_H
 #define TERN_ABI_TERN_H
 
+/* NOLINTBEGIN: this is C, with names like those of Xen's headers */
 #include <stdint.h>
 
 #define __HYPERVISOR_tern_op __HYPERVISOR_arch_1
@@ -25,5 +26,6 @@ struct tern_reservation {
     uint64_t period;
     uint64_t slice;
 };
+/* NOLINTEND */
 
 #endif
