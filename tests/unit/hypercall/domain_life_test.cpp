@@ -287,6 +287,18 @@ TEST_F(DomainLife, AContextReadsBackAsItWasSet) {
     EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
 }
 
+TEST_F(DomainLife, TheHighestFrameOfADomainIsTold) {
+    auto const id = create();
+    auto const asked = put(id, 0x800);
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_maximum_gpfn, asked), kEnodata) << "it has none";
+    fill(id);
+    put(id, 0x800);
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_maximum_gpfn, asked), int{kPages} - 1);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+    put(id, 0x800);
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_maximum_gpfn, asked), kEsrch);
+}
+
 TEST_F(DomainLife, DomainZeroCannotPauseOrDestroyItself) {
     EXPECT_EQ(domctl(XEN_DOMCTL_pausedomain, 0), kEinval);
     EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, 0), kEinval);

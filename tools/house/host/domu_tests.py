@@ -73,6 +73,28 @@ def devices(hypervisor):
     assert lines[-1:] == ["served"], f"it said: {lines}"
 
 
+def control(hypervisor):
+    """Two vCPUs, one taken away; another name, another card, a key; its memory in a file; and it comes back when it reboots."""
+    script = "set -e\n" + UP + ENDS + """
+        soon() { timeout 60 sh -c "until $1; do :; done" || { echo "never: $1"; exit 1; }; }
+        xl create /etc/xen/web.cfg vcpus=2 >/dev/null; up web; first=$(xl domid web)
+        wget -qO- http://web/ | grep -q 'up on 2 vCPUs'
+        xl vcpu-set web 1; soon 'xl vcpu-list web | tail -n 1 | grep -q " --p "'
+        xl vcpu-set web 2; soon 'xl vcpu-list web | tail -n 1 | grep -q " [r-][b-]- "'
+        xl rename web other; test "$(xl domname $first)" = other; xl rename other web
+        xl network-attach web bridge=br0; soon 'xl network-list web | grep -q "^1 .* 4 "'
+        xl network-detach web 1; test "$(xl network-list web | wc -l)" = 2
+        xl sysrq web h
+        xl dump-core web /tmp/core >/dev/null; test $(stat -c %s /tmp/core) -gt $((128 << 20)); rm /tmp/core
+        wget -qO- http://web/ | grep -q 'up on 2 vCPUs'
+        xl reboot web >/dev/null; soon 'id=$(xl domid web 2>/dev/null) && test "$id" != '$first
+        soon "xenstore-exists /local/domain/$(xl domid web)/console/tty"; up web
+        wget -qO- http://web/ | grep -q 'up on 2 vCPUs'
+        xl destroy web; gone; echo controlled; """ + CLEAN_LOG
+    lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
+    assert lines[-1:] == ["controlled"], f"it said: {lines}"
+
+
 def reservations():
     """tern-sched sets what it shows, of a domain that runs; what cannot be is refused with a reason, and changes nothing."""
     script = "set -e\n" + UP + """
@@ -91,7 +113,7 @@ def reservations():
 
 
 def tests_on(hypervisor, prefix):
-    return [HostTest(f"qemu.{prefix}.{body.__name__}", functools.partial(body, hypervisor)) for body in (life, mistakes, devices)]
+    return [HostTest(f"qemu.{prefix}.{body.__name__}", functools.partial(body, hypervisor)) for body in (life, mistakes, devices, control)]
 
 
 def tests():

@@ -254,6 +254,16 @@ template <typename Read> Answer pages_of(Call& call, Read&& read) {
     return static_cast<std::int64_t>(read(target));
 }
 
+/// The highest frame number that a domain's own list of its frames has: for one of direct frames only it knows.
+Answer maximum_gpfn(Call& call) {
+    auto const id = TRY(call.read<domid_t>(1));
+    Domain& target = *TRY(subject(call, id));
+    auto const frames = target.translated() ? target.gfns.limit().raw() : target.shared.arch.max_pfn;
+    if (frames == 0)
+        return Err{Error::no_data};
+    return static_cast<std::int64_t>(frames - 1);
+}
+
 } // namespace
 
 Answer memory_op(Call& call) {
@@ -264,6 +274,7 @@ Answer memory_op(Call& call) {
     case XENMEM_claim_pages: return claim_pages(call);
     case XENMEM_acquire_resource: return acquire_resource(call);
     case XENMEM_maximum_ram_page: return static_cast<std::int64_t>(domain::m2p_window(call.domain()).highest_gfn.raw());
+    case XENMEM_maximum_gpfn: return maximum_gpfn(call);
     case XENMEM_current_reservation:
         return pages_of(call, [](Domain& target) { return domain::quota(target).total(); });
     case XENMEM_maximum_reservation:
