@@ -8,7 +8,7 @@ import statistics
 import time
 
 from house import build, paths
-from house.guest_bench import CPU, FEWEST_PAIRS, at_least, interval
+from house.guest_bench import CPU, FEWEST_PAIRS, at_least, compare, ratio_text
 from house.host import disk, hosts, shape
 from house.say import Arguments, Failure, Progress, step
 
@@ -65,14 +65,12 @@ def boot(one, image):
 
 
 def summary(kernel, ours, theirs):
-    ratios = [one / other for one, other in zip(ours, theirs)]
-    low, high = interval(ratios)
+    ratio, low, high = compare(ours, theirs)
     return {"name": kernel, "tern": statistics.median(ours), "xen": statistics.median(theirs),
-            "ratio_to_xen": statistics.median(ratios), "ratio_low": low, "ratio_high": high}
+            "ratio_to_xen": ratio, "ratio_low": low, "ratio_high": high}
 
 
 def table(rows):
     lines = [f"{'':12}{'tern s':>10}{'xen s':>10}   tern/xen"]
-    lines += [f"{row['name']:12}{row['tern']:10.1f}{row['xen']:10.1f}   "
-              f"{row['ratio_to_xen']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})" for row in rows]
+    lines += [f"{row['name']:12}{row['tern']:10.1f}{row['xen']:10.1f}   {ratio_text(row)}" for row in rows]
     return "\n".join(lines)

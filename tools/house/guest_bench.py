@@ -132,14 +132,22 @@ def interval(values):
     return ordered[skipped], ordered[count - 1 - skipped]
 
 
+def compare(ours, theirs):
+    """The median ratio over pairs, and the interval that holds the true one."""
+    ratios = [one / other for one, other in zip(ours, theirs)]
+    low, high = interval(ratios) if ratios else (None, None)
+    return (statistics.median(ratios) if ratios else None), low, high
+
+
+def ratio_text(row):
+    return f"{row['ratio_to_xen']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})" if row["ratio_to_xen"] else "-"
+
+
 def summary(name, by_system):
     row = {"name": name, **{system: None for system in ("tern", "xen", "none")}}
     row |= {system: statistics.median(times) for system, times in by_system.items()}
-    for system in ("xen", "none"):
-        ratios = [ours / theirs for ours, theirs in zip(by_system["tern"], by_system.get(system, []))]
-        row[f"ratio_to_{system}"] = statistics.median(ratios) if ratios else None
-        if system == "xen":
-            row["ratio_low"], row["ratio_high"] = interval(ratios) if ratios else (None, None)
+    row["ratio_to_xen"], row["ratio_low"], row["ratio_high"] = compare(by_system["tern"], by_system.get("xen", []))
+    row["ratio_to_none"], *_ = compare(by_system["tern"], by_system.get("none", []))
     return row
 
 
@@ -147,9 +155,8 @@ def table(rows):
     lines = [f"{'':18}{'tern ns':>12}{'xen ns':>12}{'none ns':>12}   {'tern/xen':<22}{'tern/none':>9}"]
     for row in rows:
         times = "".join(f"{row[system]:12.0f}" if row[system] else f"{'-':>12}" for system in ("tern", "xen", "none"))
-        to_xen = f"{row['ratio_to_xen']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})" if row["ratio_to_xen"] else "-"
         to_none = f"{row['ratio_to_none']:.2f}" if row["ratio_to_none"] else "-"
-        lines.append(f"{row['name']:18}{times}   {to_xen:<22}{to_none:>9}")
+        lines.append(f"{row['name']:18}{times}   {ratio_text(row):<22}{to_none:>9}")
     means = {system: [row[f"ratio_to_{system}"] for row in rows if row[f"ratio_to_{system}"]] for system in ("xen", "none")}
     to_xen, to_none = (f"{statistics.geometric_mean(ratios):.2f}" if ratios else "-" for ratios in means.values())
     lines.append(f"{'geometric mean':18}{'':36}   {to_xen:<22}{to_none:>9}")

@@ -58,11 +58,11 @@ void Scheduler::enqueue(RunQueue& queue, Entity& entity, std::uint64_t now, bool
 
 /// @p entity waits in @p queue: who should do something about it?
 Kick Scheduler::kick_for(Entity const& entity, RunQueue const& queue, std::uint64_t now) {
-    bool const interrupts = queue.current != nullptr && entity.interrupts(*queue.current, now);
+    auto const interrupts = [&] { return queue.current != nullptr && entity.interrupts(*queue.current, now); };
     if (entity.bound_to_) {
         // Its CPU alone can run it, and must see when its next period begins.
         bool const idle = idle_.take(entity.home());
-        return idle || interrupts || entity.lane() == Lane::share ? Kick{entity.home()} : Kick{};
+        return idle || entity.lane() == Lane::share || interrupts() ? Kick{entity.home()} : Kick{};
     }
     // Whoever is idle elsewhere finds nothing in its own queue, and takes it from here.
     if (!entity.soft_affinity_.test(entity.home().raw())) {
@@ -75,7 +75,7 @@ Kick Scheduler::kick_for(Entity const& entity, RunQueue const& queue, std::uint6
         return {entity.home()};
     if (auto const idle = idle_.take_any(entity.affinity_))
         return {*idle};
-    return interrupts ? Kick{entity.home()} : Kick{};
+    return interrupts() ? Kick{entity.home()} : Kick{};
 }
 
 void Scheduler::add(Entity& entity, CpuId home, Budget* budget) {

@@ -247,17 +247,15 @@ Answer acquire_resource(Call& call) {
     return 0;
 }
 
-/// A count of pages that a call takes a domid for.
-template <typename Read> Answer pages_of(Call& call, Read&& read) {
+/// A number that a call takes a domid for.
+template <typename Read> Answer number_of(Call& call, Read&& read) {
     auto const id = TRY(call.read<domid_t>(1));
     Domain& target = *TRY(subject(call, id));
-    return static_cast<std::int64_t>(read(target));
+    return read(target);
 }
 
 /// The highest frame number that a domain's own list of its frames has: for one of direct frames only it knows.
-Answer maximum_gpfn(Call& call) {
-    auto const id = TRY(call.read<domid_t>(1));
-    Domain& target = *TRY(subject(call, id));
+Answer maximum_gpfn(Domain& target) {
     auto const frames = target.translated() ? target.gfns.limit().raw() : target.shared.arch.max_pfn;
     if (frames == 0)
         return Err{Error::no_data};
@@ -274,11 +272,11 @@ Answer memory_op(Call& call) {
     case XENMEM_claim_pages: return claim_pages(call);
     case XENMEM_acquire_resource: return acquire_resource(call);
     case XENMEM_maximum_ram_page: return static_cast<std::int64_t>(domain::m2p_window(call.domain()).highest_gfn.raw());
-    case XENMEM_maximum_gpfn: return maximum_gpfn(call);
+    case XENMEM_maximum_gpfn: return number_of(call, maximum_gpfn);
     case XENMEM_current_reservation:
-        return pages_of(call, [](Domain& target) { return domain::quota(target).total(); });
+        return number_of(call, [](Domain& target) { return Answer{domain::quota(target).total()}; });
     case XENMEM_maximum_reservation:
-        return pages_of(call, [](Domain& target) { return domain::quota(target).limit(); });
+        return number_of(call, [](Domain& target) { return Answer{domain::quota(target).limit()}; });
     case XENMEM_get_sharing_freed_pages:
     case XENMEM_get_sharing_shared_pages: return 0; // no two domains share one
     case XENMEM_machphys_mapping: return machphys_mapping(call);
