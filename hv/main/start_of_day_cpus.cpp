@@ -50,8 +50,7 @@ void route_console(boot::Madt const& madt, boot::SerialPort const& port) {
 void calibrate_clock(Machine& machine) {
     auto const& hpet = machine.acpi.hpet;
     x86::calibrate_tsc(hpet ? std::optional{hpet->address} : std::nullopt);
-    console::info("TSC: {} kHz by {}{}", arch::tsc_khz(), hpet ? "HPET" : "PIT",
-                  arch::tsc_invariant() ? ", invariant" : "");
+    console::info("TSC: {} kHz by {}{}", arch::tsc_khz(), hpet ? "HPET" : "PIT", arch::tsc_stable() ? ", stable" : "");
 }
 
 void start_interrupts(Machine& machine) {

@@ -15,7 +15,7 @@ std::uint64_t read_tsc() {
     return machine.tsc;
 }
 std::uint64_t tsc_khz() { return Machine::current().tsc_khz; }
-bool tsc_invariant() { return Machine::current().tsc_invariant; }
+bool tsc_stable() { return Machine::current().tsc_stable; }
 void relax() { __builtin_ia32_pause(); }
 
 void kick(base::CpuId cpu) {

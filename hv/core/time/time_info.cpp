@@ -1,17 +1,21 @@
 #include "timing/time_info.hpp"
 
-#include <atomic>
-
 namespace timing {
 
 vcpu_time_info_t time_info(SystemClock const& clock, std::uint64_t tsc, TscStable stable) {
     vcpu_time_info_t info{};
-    info.tsc_timestamp = tsc;
-    info.system_time = clock.now(tsc);
+    info.tsc_timestamp = stable == TscStable::yes ? clock.start() : tsc;
+    info.system_time = clock.now(info.tsc_timestamp);
     info.tsc_to_system_mul = clock.to_ns().multiplier;
     info.tsc_shift = clock.to_ns().shift;
     info.flags = stable == TscStable::yes ? XEN_PVCLOCK_TSC_STABLE_BIT : 0;
     return info;
+}
+
+bool same_time(vcpu_time_info_t const& one, vcpu_time_info_t const& other) {
+    return one.tsc_timestamp == other.tsc_timestamp && one.system_time == other.system_time &&
+           one.tsc_to_system_mul == other.tsc_to_system_mul && one.tsc_shift == other.tsc_shift &&
+           one.flags == other.flags;
 }
 
 void publish(vcpu_time_info_t& area, vcpu_time_info_t const& info) {

@@ -240,12 +240,12 @@ TEST_F(Cpuid, DescribesOnlyStatesThatAreOffered) {
 }
 
 TEST_F(Cpuid, ShowsAnInvariantTscWhereItStays) {
-    facts.tsc_invariant = true;
+    facts.tsc_stable = true;
     facts.kind = DomainKind::hardware;
     EXPECT_TRUE(shows(XEN_X86_FEATURE_ITSC));
-    facts.tsc_invariant = false;
+    facts.tsc_stable = false;
     EXPECT_FALSE(shows(XEN_X86_FEATURE_ITSC));
-    facts.tsc_invariant = true;
+    facts.tsc_stable = true;
     facts.kind = DomainKind::translated;
     EXPECT_FALSE(shows(XEN_X86_FEATURE_ITSC));
     EXPECT_EQ(see(0x80000007).eax, 0U);
@@ -291,7 +291,7 @@ TEST_F(Cpuid, TellsTheTime) {
     facts.tsc_khz = 2'400'000;
     facts.host_tsc_khz = 3'000'000;
     facts.tsc_incarnation = 2;
-    facts.tsc_invariant = true;
+    facts.tsc_stable = true;
     facts.tsc_offset = 0x1'0000'0002;
     facts.tsc_to_ns_mul = 0xd555'5555;
     facts.tsc_to_ns_shift = -1;

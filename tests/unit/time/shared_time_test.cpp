@@ -94,6 +94,42 @@ TEST(TimeInfo, AReaderThatFollowsTheProtocolNeverSeesHalfAnUpdate) {
     writer.join();
 }
 
+TEST(TimeInfo, OfTscsInStepIsTheSameAtAllTimes) {
+    SystemClock const clock{1'000, 2'000'000};
+    auto const info = timing::time_info(clock, 77'000'000, TscStable::yes);
+    EXPECT_TRUE(timing::same_time(info, timing::time_info(clock, 99'000'000, TscStable::yes)));
+    EXPECT_EQ(guest_time(info, 99'000'000), clock.now(99'000'000));
+    EXPECT_FALSE(timing::same_time(info, timing::time_info(clock, 77'000'000, TscStable::no)));
+}
+
+TEST(TimeInfo, WrittenByCopyingItIsOddWheneverItIsNotWhole) {
+    vcpu_time_info_t area{}, shown{};
+    bool whole = true;
+    auto const write = [&](std::size_t offset, std::span<std::byte const> bytes) {
+        for (std::size_t i = 0; i < bytes.size(); ++i) { // octet by octet, as a reader on another CPU may find it
+            reinterpret_cast<std::byte*>(&area)[offset + i] = bytes[i];
+            whole = whole && (area.version % 2 != 0 || area.tsc_timestamp == area.system_time);
+        }
+        return true;
+    };
+    for (std::uint64_t const i : {0x0101'0101'0101'0101u, 0x0202'0202'0202'0202u}) {
+        EXPECT_TRUE(timing::publish(shown, numbered(i), write));
+        EXPECT_EQ(area.system_time, i);
+        EXPECT_EQ(area.version, shown.version);
+    }
+    EXPECT_TRUE(whole);
+    EXPECT_EQ(area.version, 4u);
+}
+
+TEST(TimeInfo, ACopyThatFailsIsNotTakenForShown) {
+    vcpu_time_info_t shown{};
+    for (unsigned failing = 0; failing < 3; ++failing) {
+        unsigned count = 0;
+        EXPECT_FALSE(timing::publish(shown, numbered(1), [&](auto, auto) { return count++ != failing; }));
+        EXPECT_TRUE(timing::same_time(shown, {}));
+    }
+}
+
 TEST(WallClock, IsTheTimeOfDayWhenSystemTimeWasZero) {
     auto const at_boot = timing::wall_time_at_boot({1'700'000'010, 250'000'000}, 10'000'000'000).value();
     EXPECT_EQ(at_boot, (WallTime{1'700'000'000, 250'000'000}));

@@ -15,7 +15,7 @@ from house.say import Failure, step
 
 SOURCE = paths.ROOT / "guests/linux"
 BUILD = paths.BUILD / "linux"
-PROGRAMS = {name: paths.BUILD / f"release/guests/linux/linux-{name}" for name in ("agent", "bench", "sched")}  # our own
+PROGRAMS = {name: paths.BUILD / f"release/guests/linux/linux-{name}" for name in ("agent", "bench", "load", "sched")}  # our own
 LIBRARY_FOLDERS = ("usr/lib/x86_64-linux-gnu", "usr/lib64")
 
 
@@ -111,6 +111,7 @@ def guests(recipe, tree, kernel):
         entries |= own_files(SOURCE / "guest") | own_files(SOURCE / name)
         entries |= {folder: cpio.link(f"usr/{folder}") for folder in ("bin", "lib", "sbin")} | {"usr/sbin": cpio.link("bin")}
         entries["dev/console"] = cpio.character_device(5, 1)
+        entries |= {f"usr/bin/tern-{own}": cpio.file(PROGRAMS[own].read_bytes(), 0o755) for own in guest["programs"]}
         entries |= kernel_modules(guest["modules"], tree / "lib/modules" / version, version)
         made[f"usr/lib/tern/{name}/initramfs"] = cpio.file(gzip.compress(cpio.archive(entries), 1, mtime=0))
     return made

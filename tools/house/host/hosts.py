@@ -50,11 +50,11 @@ class Laboratory:
                 raise Failure(f"QEMU did not start {name}: {why.strip()}")
             time.sleep(0.005)
 
-    def ask(self, vector, seconds=BOOT_SECONDS):
-        """(exit status, standard output, standard error) of the command, as bytes, in the first host, which may still be
-        booting: `seconds` for that."""
+    def ask(self, vector, seconds=BOOT_SECONDS, host=0):
+        """(exit status, standard output, standard error) of the command, as bytes, in the first host or another, which may still
+        be booting: `seconds` for that."""
         output, errors = io.BytesIO(), io.BytesIO()
-        status = run(self.folder, self.shape.names[0], 0, vector, time.monotonic() + seconds, streams=(output, errors))
+        status = run(self.folder, self.shape.names[host], 0, vector, time.monotonic() + seconds, streams=(output, errors))
         return status, output.getvalue(), errors.getvalue()
 
     def stop(self):

@@ -25,7 +25,7 @@ base::CpuId this_cpu();
 std::uint32_t online_cpus(); ///< CPUs are numbered 0 .. online_cpus() - 1
 std::uint64_t read_tsc();
 std::uint64_t tsc_khz(); ///< calibrated at start of day
-bool tsc_invariant();    ///< CPUID 0x80000007 EDX[8]: one rate, in all states, on all CPUs
+bool tsc_stable();       ///< one rate, in all states, on all CPUs: CPUID 0x80000007 EDX[8], or an emulator's clock
 void relax();            ///< PAUSE: in every spin loop
 
 /// Asks @p cpu to come into the hypervisor soon: a guest there is interrupted, an idle CPU wakes, a CPU that is in the

@@ -88,7 +88,7 @@ namespace arch {
 
 std::uint64_t read_tsc() { return x86::read_tsc_now(); }
 std::uint64_t tsc_khz() { return x86::khz; }
-bool tsc_invariant() { return x86::features().invariant_tsc; }
+bool tsc_stable() { return x86::features().stable_tsc; }
 void relax() { x86::pause(); }
 void wait_for_interrupt() { x86::wait_with_interrupts(); }
 

@@ -16,6 +16,16 @@ arch::CpuidResult leaf(std::uint32_t number, std::uint32_t subleaf = 0) {
     return cpuid(number & 0x8000'0000).eax >= number ? cpuid(number, subleaf) : arch::CpuidResult{};
 }
 
+/// TCG has no invariant TSC to announce, yet its TSC is one clock for all CPUs, of one rate. Its signature is CPUID
+/// 0x40000000's (QEMU, "TCGTCGTCGTCG").
+bool emulated_by_tcg() {
+    constexpr std::uint32_t kHypervisor = 0x4000'0000;
+    if (!bit(cpuid(1).ecx, 31))
+        return false;
+    auto const name = cpuid(kHypervisor);
+    return name.ebx == 0x5447'4354 && name.ecx == 0x4354'4743 && name.edx == 0x4743'5447;
+}
+
 } // namespace
 
 void detect_features(Features const& allowed) {
@@ -37,7 +47,7 @@ void detect_features(Features const& allowed) {
     found.tsc_aux = bit(amd.edx, 27) || bit(extended.ecx, 22);
     found.fsgsbase = bit(extended.ebx, 0);
     found.gigabyte_pages = bit(amd.edx, 26);
-    found.invariant_tsc = bit(power.edx, 8);
+    found.stable_tsc = allowed.stable_tsc && (bit(power.edx, 8) || emulated_by_tcg());
 }
 
 Features const& features() { return found; }

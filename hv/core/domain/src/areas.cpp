@@ -50,6 +50,7 @@ Status register_time_area(Vcpu& target, Vaddr at) {
     if (at.raw() != 0 && !guest_address(at))
         return Err{Error::bad_address};
     target.time_area = at;
+    target.time_area_shows = {};
     write_time(target);
     return {};
 }
@@ -68,14 +69,18 @@ void write_runstate_area(Vcpu& vcpu) {
 
 void write_time(Vcpu& vcpu) {
     auto& system = vcpu.domain.system;
-    auto const stable = arch::tsc_invariant() ? timing::TscStable::yes : timing::TscStable::no;
+    auto const stable = arch::tsc_stable() ? timing::TscStable::yes : timing::TscStable::no;
     auto const info = timing::time_info(system.clock, arch::read_tsc(), stable);
-    if (vcpu_info_t* const words = vcpu.info())
+    if (vcpu_info_t* const words = vcpu.info(); words != nullptr && !timing::same_time(words->time, info))
         timing::publish(words->time, info);
     bool const here = system.this_cpu().current.load(std::memory_order_relaxed) == &vcpu;
-    if (vcpu.time_area.raw() != 0 && here)
-        static_cast<void>(
-            copy_to_guest(vcpu, Mode::kernel, vcpu.time_area, std::as_bytes(std::span{&info, std::size_t{1}})));
+    if (vcpu.time_area.raw() == 0 || !here || timing::same_time(vcpu.time_area_shows, info))
+        return;
+    // Read by user space of all the domain's vCPUs (Linux's vDSO reads vCPU 0's), so never without a version.
+    auto const write = [&](std::size_t offset, std::span<std::byte const> bytes) {
+        return copy_to_guest(vcpu, Mode::kernel, vcpu.time_area + offset, bytes).ok();
+    };
+    static_cast<void>(timing::publish(vcpu.time_area_shows, info, write));
 }
 
 } // namespace domain

@@ -106,7 +106,7 @@ arch::CpuidResult VcpuEnvironment::cpuid(std::uint32_t leaf, std::uint32_t suble
                                     .tsc_to_ns_mul = to_ns.multiplier,
                                     .tsc_to_ns_shift = to_ns.shift,
                                     .tsc_incarnation = 0,
-                                    .tsc_invariant = arch::tsc_invariant(),
+                                    .tsc_stable = arch::tsc_stable(),
                                     .machine_address_bits = vcpu_.domain.system.machine_address_bits};
     return emulate::guest_cpuid(leaf, subleaf, view, facts, arch::cpuid);
 }

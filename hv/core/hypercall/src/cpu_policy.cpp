@@ -34,7 +34,7 @@ CpuidResult leaf_of(View view, std::uint32_t leaf, std::uint32_t subleaf) {
                                     .offered_xcr0 = arch::supported_xcr0(),
                                     .tsc_khz = khz,
                                     .host_tsc_khz = khz,
-                                    .tsc_invariant = arch::tsc_invariant()};
+                                    .tsc_stable = arch::tsc_stable()};
     return emulate::guest_cpuid(leaf, subleaf, emulate::CpuidView::forced, facts, arch::cpuid);
 }
 

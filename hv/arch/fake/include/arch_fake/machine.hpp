@@ -71,7 +71,7 @@ class Machine {
     std::uint64_t tsc = 1'000'000; ///< the clock; it moves by hand,
     std::uint64_t tsc_step = 0;    ///< and by this with each look at it
     std::uint64_t tsc_khz = 2'000'000;
-    bool tsc_invariant = true;
+    bool tsc_stable = true;
     std::uint64_t wall_clock_seconds = 1'700'000'000;
     std::set<std::uint16_t> bad_selectors; ///< loading one fails
     std::uint64_t supported_xcr0 = 7;      ///< x87, SSE, AVX

@@ -18,7 +18,7 @@ struct Features {
     bool tsc_aux = true; ///< RDTSCP or RDPID
     bool fsgsbase = true;
     bool gigabyte_pages = true;
-    bool invariant_tsc = true;
+    bool stable_tsc = true; ///< one rate, in all states, on all CPUs
 };
 
 /// Finds out. Whatever is false in @p allowed stays false. Start of day, before any CPU is initialised.

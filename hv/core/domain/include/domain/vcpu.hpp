@@ -117,6 +117,7 @@ struct Vcpu {
     base::Mfn info_frame;      ///< the page that vcpu_info was registered in, held writable; invalid: none
     base::Vaddr runstate_area; ///< VCPUOP_register_runstate_memory_area; 0: none
     base::Vaddr time_area;     ///< VCPUOP_register_vcpu_time_memory_area; 0: none
+    vcpu_time_info_t time_area_shows{};
 
     // --- running ---------------------------------------------------------------------------------------------------
     ScheduledVcpu entity{*this};

@@ -1,0 +1,183 @@
+/// tern-load: what a guest does while it is watched or measured. It beats to somebody outside, ticks and notes the longest it was
+/// kept waiting, dirties memory at a chosen rate, and measures its network, its disk and its clock.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cinttypes>
+#include <cstddef>
+#include <functional>
+#include <string_view>
+#include <thread>
+
+#include "load.hpp"
+
+namespace load {
+
+namespace {
+
+constexpr char const* kUsage = R"(usage: tern-load COMMAND ...
+
+  clock SECONDS                    calls of clock_gettime() a second
+  vdso                             whether clock_gettime() needs the kernel
+  tick PERIOD FILE                 each PERIOD microseconds; FILE has the ticks, and the longest time between two, in nanoseconds
+  dirty MIB RATE                   writes to each page of MIB MiB in turn, RATE MiB a second; 0: as fast as it can
+  beat ADDRESS PORT PERIOD         sends a datagram each PERIOD microseconds
+  sink PORT                        serves `send`
+  echo PORT                        serves `ask`
+  send ADDRESS PORT MIB            MiB a second to a sink
+  ask ADDRESS PORT COUNT           round trips a second with an echo
+  disk PATH read|write random|sequential BLOCK MILLISECONDS
+                                   blocks of BLOCK octets a second, one at a time; what is written is what was there
+)";
+
+[[noreturn]] void misuse() {
+    std::fputs(kUsage, stderr);
+    std::exit(2);
+}
+
+std::uint64_t number(char const* text) {
+    char* end = nullptr;
+    std::uint64_t const value = std::strtoull(text, &end, 10);
+    if (end == text || *end != 0)
+        misuse();
+    return value;
+}
+
+std::uint16_t port(char const* text) { return static_cast<std::uint16_t>(number(text)); }
+
+/// Which of two words it is.
+bool second(std::string_view word, std::string_view one, std::string_view other) {
+    if (word != one && word != other)
+        misuse();
+    return word == other;
+}
+
+void clock_rate(std::uint64_t seconds) {
+    constexpr unsigned kBatch = 1000;
+    double calls = 0;
+    auto const begin = Clock::now();
+    for (auto now = begin; now - begin < std::chrono::seconds{seconds}; calls += kBatch) {
+        for (unsigned i = 0; i < kBatch; ++i)
+            now = Clock::now();
+    }
+    print_rate(calls, begin);
+}
+
+/// Asks for the time where the system call for it kills.
+void vdso() {
+    std::array program{sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                       sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_gettime, 0, 1),
+                       sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+                       sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    sock_fprog const filter{.len = program.size(), .filter = program.data()};
+    pid_t const child = fork();
+    if (child == 0) {
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+            _exit(2);
+        _exit(Clock::now() == Clock::time_point{});
+    }
+    int status = 0;
+    if (child < 0 || waitpid(child, &status, 0) != child || (WIFEXITED(status) && WEXITSTATUS(status) != 0))
+        fail("seccomp");
+    std::puts(WIFEXITED(status) ? "clock_gettime stays in user space" : "clock_gettime calls the kernel");
+}
+
+/// Moments one period apart. One that was missed is not made up for: the next is due at once, and the others after it.
+class Pace {
+  public:
+    explicit Pace(std::chrono::microseconds period) : period_{period}, next_{Clock::now() + period} {}
+
+    void wait() {
+        std::this_thread::sleep_until(next_);
+        next_ = std::max(next_ + period_, Clock::now());
+    }
+
+  private:
+    std::chrono::microseconds period_;
+    Clock::time_point next_;
+};
+
+[[noreturn]] void tick(std::uint64_t period, char const* path) {
+    std::FILE* const file = std::fopen(path, "w");
+    if (file == nullptr)
+        fail(path);
+    std::uint64_t ticks = 0;
+    std::chrono::nanoseconds longest{};
+    Pace pace{std::chrono::microseconds{period}};
+    for (auto last = Clock::now(), said = last;;) {
+        pace.wait();
+        auto const now = Clock::now();
+        ++ticks;
+        bool const longer = now - last > longest;
+        longest = std::max(longest, now - last);
+        last = now;
+        if (!longer && now - said < std::chrono::milliseconds{100})
+            continue;
+        said = now;
+        // The line never gets shorter, so one write replaces the whole of the old one.
+        std::rewind(file);
+        std::fprintf(file, "%" PRIu64 " %" PRId64 "\n", ticks, std::int64_t{longest.count()});
+        std::fflush(file);
+    }
+}
+
+[[noreturn]] void dirty(std::uint64_t mib, std::uint64_t rate) {
+    constexpr std::size_t kPage = 4096, kPagesPerMib = 256;
+    std::size_t const pages = mib * kPagesPerMib;
+    void* const memory =
+        mmap(nullptr, pages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (pages == 0 || memory == MAP_FAILED)
+        fail("memory");
+    auto* const words = static_cast<std::uint64_t volatile*>(memory);
+    constexpr unsigned kTurnsPerSecond = 100;
+    std::size_t const a_turn = std::max<std::size_t>(1, rate * kPagesPerMib / kTurnsPerSecond);
+    Pace pace{std::chrono::microseconds{1'000'000 / kTurnsPerSecond}};
+    for (std::size_t page = 0, done = 1;; page = (page + 1) % pages, ++done) {
+        words[page * (kPage / sizeof *words)] = done;
+        if (rate != 0 && done % a_turn == 0)
+            pace.wait();
+    }
+}
+
+struct Command {
+    std::string_view name;
+    int words; ///< after the name
+    void (*run)(char** words);
+};
+
+constexpr Command kCommands[] = {
+    {"clock", 1, [](char** w) { clock_rate(number(w[0])); }},
+    {"vdso", 0, [](char**) { vdso(); }},
+    {"tick", 2, [](char** w) { tick(number(w[0]), w[1]); }},
+    {"dirty", 2, [](char** w) { dirty(number(w[0]), number(w[1])); }},
+    {"beat", 3, [](char** w) { beat(w[0], port(w[1]), std::chrono::microseconds{number(w[2])}); }},
+    {"sink", 1, [](char** w) { sink(port(w[0])); }},
+    {"echo", 1, [](char** w) { echo(port(w[0])); }},
+    {"send", 3, [](char** w) { send(w[0], port(w[1]), number(w[2])); }},
+    {"ask", 3, [](char** w) { ask(w[0], port(w[1]), number(w[2])); }},
+    {"disk", 5,
+     [](char** w) {
+         disk(w[0], second(w[1], "read", "write"), second(w[2], "sequential", "random"), number(w[3]), number(w[4]));
+     }},
+};
+
+} // namespace
+
+} // namespace load
+
+int main(int count, char** words) {
+    for (auto const& command : load::kCommands) {
+        if (count == command.words + 2 && command.name == words[1]) {
+            command.run(words + 2);
+            return 0;
+        }
+    }
+    load::misuse();
+}

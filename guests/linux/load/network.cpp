@@ -1,0 +1,133 @@
+/// A stream of octets to somebody, questions and answers, and beats.
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <thread>
+
+#include "load.hpp"
+
+namespace load {
+
+namespace {
+
+constexpr std::size_t kPiece = 64 << 10;
+
+sockaddr_in place(char const* address, std::uint16_t port) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    if (inet_pton(AF_INET, address, &to.sin_addr) != 1) {
+        errno = EINVAL;
+        fail(address);
+    }
+    return to;
+}
+
+int connected(char const* address, std::uint16_t port) {
+    auto const to = place(address, port);
+    int const end = socket(AF_INET, SOCK_STREAM, 0);
+    int const at_once = 1;
+    if (end < 0 || connect(end, reinterpret_cast<sockaddr const*>(&to), sizeof to) != 0 ||
+        setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once) != 0)
+        fail(address);
+    return end;
+}
+
+/// Serves each who connects in a process of its own.
+template <typename Serve> [[noreturn]] void listen_at(std::uint16_t port, Serve const& serve) {
+    auto const here = place("0.0.0.0", port);
+    int const door = socket(AF_INET, SOCK_STREAM, 0);
+    int const again = 1;
+    if (door < 0 || setsockopt(door, SOL_SOCKET, SO_REUSEADDR, &again, sizeof again) != 0 ||
+        bind(door, reinterpret_cast<sockaddr const*>(&here), sizeof here) != 0 || listen(door, 16) != 0)
+        fail("listen");
+    std::signal(SIGCHLD, SIG_IGN); // nobody waits for them
+    for (;;) {
+        int const end = accept(door, nullptr, nullptr);
+        if (end >= 0 && fork() == 0) {
+            int const at_once = 1;
+            static_cast<void>(setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once));
+            serve(end);
+            _exit(0);
+        }
+        close(end);
+    }
+}
+
+/// What a beat carries, in the guest's own order of octets.
+struct Beat {
+    std::uint64_t number, monotonic_ns;
+};
+
+} // namespace
+
+/// Takes what comes; at its end answers with one octet.
+void sink(std::uint16_t port) {
+    listen_at(port, [](int end) {
+        std::array<char, kPiece> piece{};
+        while (read(end, piece.data(), piece.size()) > 0) {
+        }
+        static_cast<void>(!write(end, "!", 1));
+    });
+}
+
+/// Sends each octet back.
+void echo(std::uint16_t port) {
+    listen_at(port, [](int end) {
+        std::array<char, kPiece> piece{};
+        for (ssize_t count = 0; (count = read(end, piece.data(), piece.size())) > 0;)
+            static_cast<void>(!write(end, piece.data(), static_cast<std::size_t>(count)));
+    });
+}
+
+/// MiB a second, until all has arrived at a sink.
+void send(char const* address, std::uint16_t port, std::uint64_t mib) {
+    int const end = connected(address, port);
+    std::array<char, kPiece> piece{};
+    auto const begin = Clock::now();
+    for (std::uint64_t left = mib << 20; left != 0;) {
+        ssize_t const sent = write(end, piece.data(), piece.size() < left ? piece.size() : left);
+        if (sent <= 0)
+            fail("send");
+        left -= static_cast<std::uint64_t>(sent);
+    }
+    shutdown(end, SHUT_WR);
+    if (read(end, piece.data(), 1) != 1)
+        fail("answer");
+    print_rate(static_cast<double>(mib), begin);
+}
+
+/// Round trips a second, one octet each.
+void ask(char const* address, std::uint16_t port, std::uint64_t count) {
+    int const end = connected(address, port);
+    auto const begin = Clock::now();
+    for (std::uint64_t i = 0; i < count; ++i) {
+        char octet = '?';
+        if (write(end, &octet, 1) != 1 || read(end, &octet, 1) != 1)
+            fail("ask");
+    }
+    print_rate(static_cast<double>(count), begin);
+}
+
+void beat(char const* address, std::uint16_t port, std::chrono::microseconds period) {
+    auto const to = place(address, port);
+    int const out = socket(AF_INET, SOCK_DGRAM, 0);
+    if (out < 0)
+        fail("socket");
+    auto next = Clock::now();
+    for (Beat one{};; ++one.number) {
+        auto const now = Clock::now();
+        one.monotonic_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds{now.time_since_epoch()}.count());
+        // A beat that cannot be sent is one that does not arrive: that is what is measured.
+        static_cast<void>(sendto(out, &one, sizeof one, 0, reinterpret_cast<sockaddr const*>(&to), sizeof to));
+        next = std::max(next + period, now);
+        std::this_thread::sleep_until(next);
+    }
+}
+
+} // namespace load
