@@ -2,7 +2,7 @@
 import re
 import subprocess
 
-from house import boot_bench, build, guest_bench, iso, machine, paths
+from house import boot_bench, build, domu_bench, guest_bench, iso, machine, paths
 from house.say import Arguments, Failure, say, step
 
 ABOUT = """Builds what ships and measures it: each room's Google Benchmark on this machine, then our guest 'bench', which prints
@@ -11,9 +11,11 @@ what hypercalls and page faults cost it in QEMU.
   ./tern bench             all of it
   ./tern bench shadow      the benchmarks whose names match, a regular expression; the guest's name is guest.bench
   ./tern bench guest       Linux in dom0, beside real Xen and the bare kernel: ./tern bench guest --help
-  ./tern bench boot        from QEMU's start to dom0's shell, beside real Xen: ./tern bench boot --help"""
+  ./tern bench boot        from QEMU's start to dom0's shell, beside real Xen: ./tern bench boot --help
+  ./tern bench domu        guests' network, disk and clock, beside real Xen: ./tern bench domu --help"""
 
 GUEST = "guest.bench"
+OF_LINUX = {"guest": guest_bench.main, "boot": boot_bench.main, "domu": domu_bench.main}
 
 
 def programs():
@@ -21,10 +23,8 @@ def programs():
 
 
 def main(words):
-    if words[:1] == ["guest"]:
-        return guest_bench.main(words[1:])
-    if words[:1] == ["boot"]:
-        return boot_bench.main(words[1:])
+    if words and words[0] in OF_LINUX:
+        return OF_LINUX[words[0]](words[1:])
     parser = Arguments("bench", ABOUT)
     parser.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help="of the names; a regular expression")
     try:
