@@ -1,6 +1,8 @@
 """The tests of unprivileged domains: Debian's stock Linux, made, shown, stopped and ended by Debian's xl in dom0."""
 import functools
 
+from house import paths
+from house.host import disk, hosts, shape, webs
 from house.host.dom0_tests import CLEAN_LOG, in_dom0
 from house.host.tests import HostTest
 
@@ -112,15 +114,64 @@ def reservations():
     assert lines[-1:] == ["reserved"], f"it said: {lines}"
 
 
+def neighbours(hypervisor, mebibytes):
+    """What is on one's disk arrives whole at a neighbour, in dom0 and on the other host; and what dom0 sends is on the disk. On Tern
+    the clock is read without the kernel."""
+    serve = "setsid nc -ll -p 9 -e md5sum </dev/null >/dev/null 2>&1 & "
+    script = "set -e\n" + webs.SHELL + serve + f"""
+        random() {{ dd if=/dev/urandom bs=1M count={mebibytes} 2>/dev/null; }}
+        random >/dev/vm/vm; sum=$(md5sum </dev/vm/vm)
+        web 1 'disk=["phy:/dev/vm/vm,xvda,w"]'; web 2; answers 1; answers 2
+        for to in 10.0.0.102 10.0.0.1 10.0.0.2; do
+            test "$(wget -qO- "http://10.0.0.101/cgi-bin/to?$to+9")" = "$sum" || {{ echo "not whole at $to"; exit 1; }}
+        done
+        random >/tmp/sent; test "$(nc 10.0.0.101 20 </tmp/sent)" = written; cmp /tmp/sent /dev/vm/vm
+        load 1 vdso; """ + CLEAN_LOG
+    wanted = shape.Shape(hypervisor=hypervisor, cpus=2, hosts=2, cpu=shape.CPU[hypervisor], disks=(("vm", mebibytes),))
+    with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
+        laboratory.ask((b"sh", b"-c", serve.encode()), host=1)
+        status, output, errors = laboratory.ask((b"sh", b"-c", script.encode()))
+    kernel = "stays in user space" if hypervisor == "tern" else "calls the kernel"
+    assert status == 0 and output.decode() == f"clock_gettime {kernel}\n", f"{status}: {output.decode()}{errors.decode()}"
+
+
+def many(hypervisor, count):
+    """All at once, on 4 GiB: each answers a ping, reads back what is written to a disk of its own, and the last was made in no more
+    than twice the time of the first; when they are gone, so is what they had."""
+    script = "set -e\n" + webs.SHELL + ENDS + f"""
+        before=$(free)
+        now() {{ tr -d . </proc/uptime | cut -d' ' -f1; }}
+        for n in $(seq 1 {count}); do
+            truncate -s 4M /tmp/disk$n; begin=$(now)
+            web $n "disk=[\"/tmp/disk$n,raw,xvda,rw\"]"; took=$(($(now) - begin)); test $n != 1 || first=$took
+        done
+        for n in $(seq 1 {count}); do answers $n; done
+        for n in $(seq 1 {count}); do
+            ping -c 1 10.0.0.$((100 + n)) >/dev/null
+            (dd if=/dev/urandom of=/tmp/sent$n bs=1M count=4 2>/dev/null; test "$(nc 10.0.0.$((100 + n)) 20 </tmp/sent$n)" = written
+             nc 10.0.0.$((100 + n)) 19 </dev/null | cmp - /tmp/sent$n && echo same >/tmp/same$n) &
+        done; wait
+        test $(cat /tmp/same* | wc -l) = {count}
+        for n in $(seq 1 {count}); do xl destroy web$n; done; gone; back "$before"
+        test $took -le $((2 * first)) || {{ echo "the first took $first hundredths of a second, the last $took"; exit 1; }}
+        echo many; """ + CLEAN_LOG
+    lines = in_dom0(hypervisor, script, "--cpus", "2", "--memory", "4G", "--cpu", "qemu64", "--dom0-memory", "1G").splitlines()
+    assert lines[-1:] == ["many"], f"it said: {lines}"
+
+
 def tests_on(hypervisor, prefix):
     return [HostTest(f"qemu.{prefix}.{body.__name__}", functools.partial(body, hypervisor)) for body in (life, mistakes, devices, control)]
 
 
 def tests():
     """On Tern: part of every test run."""
-    return [*tests_on("tern", "domu"), HostTest("qemu.domu.reservations", reservations)]
+    return [*tests_on("tern", "domu"), HostTest("qemu.domu.reservations", reservations),
+            HostTest("qemu.domu.neighbours", functools.partial(neighbours, "tern", 16))]
 
 
 def slow_tests():
-    """On real Xen: the same tests, to show that they ask for what Xen does."""
-    return tests_on("xen", "xen.domu")
+    """What takes long; and on real Xen the same tests, to show that they ask for what Xen does."""
+    return [HostTest("qemu.domu.many", functools.partial(many, "tern", 16)),
+            HostTest("qemu.domu.large", functools.partial(neighbours, "tern", 256)),
+            *tests_on("xen", "xen.domu"), HostTest("qemu.xen.domu.many", functools.partial(many, "xen", 16)),
+            HostTest("qemu.xen.domu.neighbours", functools.partial(neighbours, "xen", 16))]
