@@ -36,8 +36,7 @@ ROWS = {
     "disk-1M-read": ("MiB", "disk /dev/xvda read sequential 1048576 400"),
     "disk-1M-write": ("MiB", "disk /dev/xvda write sequential 1048576 400"),
 }
-SERVE = (f"setsid tern-load sink {SINK} </dev/null >/dev/null 2>&1 & "
-         f"setsid tern-load echo {ECHO} </dev/null >/dev/null 2>&1 & ")
+SERVE = f"{webs.SHELL}serve tern-load sink {SINK}; serve tern-load echo {ECHO}; "
 GUESTS = "web 1 'disk=[\"phy:/dev/vm/vm,xvda,w\"]'; web 2; answers 1; answers 2"
 
 
@@ -59,7 +58,7 @@ def main(words):
             up = {name: stack.enter_context(host(name, chosen.cpus, chosen.cpu)) for name in SYSTEMS}
             for laboratory in up.values():
                 ask(laboratory, SERVE, host=1)
-                ask(laboratory, webs.SHELL + SERVE + GUESTS)
+                ask(laboratory, SERVE + GUESTS)
         with step(f"{len(rows)} rows, {chosen.pairs} turns"):
             figures = measure(up, rows, chosen.pairs)
     results = [summary(name, figures[name]) for name in rows]

@@ -33,7 +33,7 @@ void disk(char const* path, bool write, bool random, std::size_t block, std::uin
         spent += Clock::now() - begin;
         ++done;
     }
-    print_rate(static_cast<double>(done), Clock::now() - spent);
+    print_rate(static_cast<double>(done), spent);
 }
 
 } // namespace load

@@ -8,13 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cinttypes>
 #include <cstddef>
-#include <functional>
 #include <string_view>
-#include <thread>
 
 #include "load.hpp"
 
@@ -67,7 +64,7 @@ void clock_rate(std::uint64_t seconds) {
         for (unsigned i = 0; i < kBatch; ++i)
             now = Clock::now();
     }
-    print_rate(calls, begin);
+    print_rate(calls, Clock::now() - begin);
 }
 
 /// Asks for the time where the system call for it kills.
@@ -88,21 +85,6 @@ void vdso() {
         fail("seccomp");
     std::puts(WIFEXITED(status) ? "clock_gettime stays in user space" : "clock_gettime calls the kernel");
 }
-
-/// Moments one period apart. One that was missed is not made up for: the next is due at once, and the others after it.
-class Pace {
-  public:
-    explicit Pace(std::chrono::microseconds period) : period_{period}, next_{Clock::now() + period} {}
-
-    void wait() {
-        std::this_thread::sleep_until(next_);
-        next_ = std::max(next_ + period_, Clock::now());
-    }
-
-  private:
-    std::chrono::microseconds period_;
-    Clock::time_point next_;
-};
 
 [[noreturn]] void tick(std::uint64_t period, char const* path) {
     std::FILE* const file = std::fopen(path, "w");

@@ -1,10 +1,12 @@
-/// What tern-load's rooms share: how it fails, and the time.
+/// What tern-load's rooms share: how it fails, the time, and a steady pace.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 namespace load {
 
@@ -15,10 +17,25 @@ using Clock = std::chrono::steady_clock;
     std::exit(1);
 }
 
-/// Prints @p count things a second, since @p begin.
-inline void print_rate(double count, Clock::time_point begin) {
-    std::printf("%.1f\n", count / std::chrono::duration<double>(Clock::now() - begin).count());
+/// Prints how many a second @p count things in @p time are.
+inline void print_rate(double count, Clock::duration time) {
+    std::printf("%.1f\n", count / std::chrono::duration<double>(time).count());
 }
+
+/// Moments one period apart. One that was missed is not made up for: the next is due at once, and the others after it.
+class Pace {
+  public:
+    explicit Pace(std::chrono::microseconds period) : period_{period}, next_{Clock::now() + period} {}
+
+    void wait() {
+        std::this_thread::sleep_until(next_);
+        next_ = std::max(next_ + period_, Clock::now());
+    }
+
+  private:
+    std::chrono::microseconds period_;
+    Clock::time_point next_;
+};
 
 // Network. Addresses are IPv4, as text.
 [[noreturn]] void sink(std::uint16_t port);

@@ -7,7 +7,6 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <thread>
 
 #include "load.hpp"
 
@@ -99,7 +98,7 @@ void send(char const* address, std::uint16_t port, std::uint64_t mib) {
     shutdown(end, SHUT_WR);
     if (read(end, piece.data(), 1) != 1)
         fail("answer");
-    print_rate(static_cast<double>(mib), begin);
+    print_rate(static_cast<double>(mib), Clock::now() - begin);
 }
 
 /// Round trips a second, one octet each.
@@ -111,7 +110,7 @@ void ask(char const* address, std::uint16_t port, std::uint64_t count) {
         if (write(end, &octet, 1) != 1 || read(end, &octet, 1) != 1)
             fail("ask");
     }
-    print_rate(static_cast<double>(count), begin);
+    print_rate(static_cast<double>(count), Clock::now() - begin);
 }
 
 void beat(char const* address, std::uint16_t port, std::chrono::microseconds period) {
@@ -119,14 +118,13 @@ void beat(char const* address, std::uint16_t port, std::chrono::microseconds per
     int const out = socket(AF_INET, SOCK_DGRAM, 0);
     if (out < 0)
         fail("socket");
-    auto next = Clock::now();
+    Pace pace{period};
     for (Beat one{};; ++one.number) {
-        auto const now = Clock::now();
-        one.monotonic_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds{now.time_since_epoch()}.count());
+        one.monotonic_ns =
+            static_cast<std::uint64_t>(std::chrono::nanoseconds{Clock::now().time_since_epoch()}.count());
         // A beat that cannot be sent is one that does not arrive: that is what is measured.
         static_cast<void>(sendto(out, &one, sizeof one, 0, reinterpret_cast<sockaddr const*>(&to), sizeof to));
-        next = std::max(next + period, now);
-        std::this_thread::sleep_until(next);
+        pace.wait();
     }
 }
 

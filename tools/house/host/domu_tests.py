@@ -117,8 +117,8 @@ def reservations():
 def neighbours(hypervisor, mebibytes):
     """What is on one's disk arrives whole at a neighbour, in dom0 and on the other host; and what dom0 sends is on the disk. On Tern
     the clock is read without the kernel."""
-    serve = "setsid nc -ll -p 9 -e md5sum </dev/null >/dev/null 2>&1 & "
-    script = "set -e\n" + webs.SHELL + serve + f"""
+    serve = webs.SHELL + "serve nc -ll -p 9 -e md5sum; "
+    script = "set -e\n" + serve + f"""
         random() {{ dd if=/dev/urandom bs=1M count={mebibytes} 2>/dev/null; }}
         random >/dev/vm/vm; sum=$(md5sum </dev/vm/vm)
         web 1 'disk=["phy:/dev/vm/vm,xvda,w"]'; web 2; answers 1; answers 2
@@ -143,7 +143,7 @@ def many(hypervisor, count):
         now() {{ tr -d . </proc/uptime | cut -d' ' -f1; }}
         for n in $(seq 1 {count}); do
             truncate -s 4M /tmp/disk$n; begin=$(now)
-            web $n "disk=[\"/tmp/disk$n,raw,xvda,rw\"]"; took=$(($(now) - begin)); test $n != 1 || first=$took
+            web $n "disk=[\\"/tmp/disk$n,raw,xvda,rw\\"]"; took=$(($(now) - begin)); test $n != 1 || first=$took
         done
         for n in $(seq 1 {count}); do answers $n; done
         for n in $(seq 1 {count}); do

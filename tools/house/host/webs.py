@@ -1,5 +1,6 @@
 """What tests and benchmarks of several guests say in dom0's shell: `web N` makes the Nth of them from /etc/xen/web.cfg, with an
-address of its own; `answers N` waits until it serves. More options of xl's go after the N."""
+address of its own; `answers N` waits until it serves; `load N COMMAND` runs tern-load in it. More options of xl's go after web's N. `serve COMMAND` keeps
+a server in the background of dom0 itself."""
 
 SHELL = r"""web() {
     number=$1; shift
@@ -10,5 +11,6 @@ answers() {
     timeout 120 sh -c "until wget -qO- http://10.0.0.$((100 + $1))/ >/dev/null 2>&1; do usleep 100000; done" ||
         { echo "web$1 does not answer"; xl list; exit 1; }
 }
+serve() { setsid "$@" </dev/null >/dev/null 2>&1 & }
 load() { number=$1; shift; wget -qO- "http://10.0.0.$((100 + number))/cgi-bin/load?$(echo "$*" | tr ' ' +)"; }
 """
