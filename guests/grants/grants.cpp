@@ -10,13 +10,13 @@ namespace {
 
 constexpr std::uint16_t kInUse = GTF_reading | GTF_writing;
 
-/// A page granted to domain 0.
+/// A page granted to the domain itself.
 struct Granted {
     static inline grant_ref_t next = 8;
     grant_ref_t ref = next++;
     Page page = fresh_page();
 
-    explicit Granted(std::uint16_t flags = GTF_permit_access, domid_t to = 0) {
+    explicit Granted(std::uint16_t flags = GTF_permit_access, domid_t to = self()) {
         grant(ref).domid = to;
         grant(ref).frame = static_cast<std::uint32_t>(page.frame().raw());
         grant(ref).flags = flags;
@@ -24,6 +24,8 @@ struct Granted {
     }
     [[nodiscard]] std::uint16_t flags() const { return grant(ref).flags; }
 };
+
+domid_t somebody_else() { return static_cast<domid_t>(self() + 1); }
 
 /// One side of a copy.
 struct Side {
@@ -44,8 +46,8 @@ std::int16_t copy(Side from, Side to, std::uint16_t length, domid_t from_domain 
         pointer.domid = domain;
         pointer.offset = side.offset;
     };
-    fill(request.source, from, from.is_grant ? domid_t{0} : from_domain);
-    fill(request.dest, to, to.is_grant ? domid_t{0} : domid_t{DOMID_SELF});
+    fill(request.source, from, from.is_grant ? self() : from_domain);
+    fill(request.dest, to, to.is_grant ? self() : domid_t{DOMID_SELF});
     request.len = length;
     request.flags =
         static_cast<std::uint16_t>((from.is_grant ? GNTCOPY_source_gref : 0) | (to.is_grant ? GNTCOPY_dest_gref : 0));
@@ -76,11 +78,11 @@ TEST("version 1 is in force; a version that does not exist is refused") {
 }
 
 TEST("the table's frames are the hypervisor's, and the guest may map them writable; they are cleared") {
-    CHECK_EQ(grant(0).flags, 0);
+    CHECK_EQ(grant(2).flags, 0); // the toolstack grants a domU's console and store by 0 and 1
     CHECK_EQ(grant(kGrants - 1).flags, 0);
     grant(8).domid = 7;
     CHECK_EQ(grant(8).domid, 7);
-    grant(8).domid = 0;
+    grant(8).domid = self();
 }
 
 TEST("a table larger than it may be is refused") {
@@ -197,7 +199,7 @@ TEST("a page mapped for devices has its bus address told") {
 TEST("what is not granted is refused: an empty entry, one for another domain, a reference beyond the table") {
     Window const window = make_window();
     CHECK_EQ(map_grant(Granted{0}.ref, window.va(0)).status, GNTST_general_error);
-    CHECK_EQ(map_grant(Granted{GTF_permit_access, 5}.ref, window.va(0)).status, GNTST_general_error);
+    CHECK_EQ(map_grant(Granted{GTF_permit_access, somebody_else()}.ref, window.va(0)).status, GNTST_general_error);
     CHECK_EQ(map_grant(Granted{GTF_accept_transfer}.ref, window.va(0)).status, GNTST_general_error);
     CHECK_EQ(map_grant(10'000'000, window.va(0)).status, GNTST_bad_gntref);
     CHECK_EQ(map_grant(8, window.va(0), GNTMAP_host_map, 1234).status, GNTST_bad_domain);
@@ -261,6 +263,7 @@ TEST("each operation of a batch has its own status") {
     for (unsigned i = 0; i < 3; ++i) {
         requests[i].host_addr = window.va(i);
         requests[i].flags = GNTMAP_host_map;
+        requests[i].dom = self();
         requests[i].ref = i == 0 ? first.ref : i == 1 ? 10'000'000 : third.ref;
     }
     CHECK_EQ(grant_table_op(GNTTABOP_map_grant_ref, requests, 3), 0);

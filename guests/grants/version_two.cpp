@@ -37,12 +37,13 @@ std::int16_t status_frames(std::uint32_t count, std::uint64_t& frame) {
 }
 void grant_whole(grant_ref_t ref, Page page, std::uint16_t flags = 0) {
     entry2(ref).full_page.frame = page.frame().raw();
-    entry2(ref).hdr.domid = 0;
+    entry2(ref).hdr.domid = self();
     entry2(ref).hdr.flags = static_cast<std::uint16_t>(GTF_permit_access | flags);
 }
 std::int16_t copy_from(grant_ref_t ref, Page to, std::uint16_t offset, std::uint16_t length) {
     gnttab_copy_t request{};
     request.source.u.ref = ref;
+    request.source.domid = self();
     request.source.offset = offset;
     request.dest.u.gmfn = to.frame().raw();
     request.dest.domid = DOMID_SELF;
@@ -163,7 +164,7 @@ TEST("a part of a page is copied, and only that; it cannot be mapped") {
     entry2(kRef).sub_page.frame = source.frame().raw();
     entry2(kRef).sub_page.page_off = 80;
     entry2(kRef).sub_page.length = 16;
-    entry2(kRef).hdr.domid = 0;
+    entry2(kRef).hdr.domid = self();
     entry2(kRef).hdr.flags = GTF_permit_access | GTF_sub_page;
     CHECK_EQ(copy_from(kRef, target, 80, 16), GNTST_okay);
     CHECK_EQ(target[0], 10U);
@@ -178,9 +179,9 @@ TEST("a grant of one's own cannot be passed on, nor one of nobody's") {
     VersionTwo const two;
     Page const page = fresh_page();
     grant_whole(kOtherRef, page);
-    entry2(kRef).transitive.trans_domid = 0;
+    entry2(kRef).transitive.trans_domid = self();
     entry2(kRef).transitive.gref = kOtherRef;
-    entry2(kRef).hdr.domid = 0;
+    entry2(kRef).hdr.domid = self();
     entry2(kRef).hdr.flags = GTF_transitive;
     CHECK_EQ(copy_from(kRef, fresh_page(), 0, 8), GNTST_general_error);
     entry2(kRef).transitive.trans_domid = 1234;
@@ -195,7 +196,7 @@ TEST("two entries change places, but not while they are in use") {
     Page const page = fresh_page();
     page[0] = 0x77;
     grant(kRef).frame = static_cast<std::uint32_t>(page.frame().raw());
-    grant(kRef).domid = 0;
+    grant(kRef).domid = self();
     grant(kRef).flags = GTF_permit_access;
     grant(kOtherRef).flags = 0;
     CHECK_EQ(grant_table_op(GNTTABOP_swap_grant_ref, &request), 0);
@@ -221,7 +222,7 @@ TEST("when a grant is unmapped, another entry can come in its place") {
     granted[0] = 1;
     other[0] = 2;
     grant(kRef).frame = static_cast<std::uint32_t>(granted.frame().raw());
-    grant(kRef).domid = 0;
+    grant(kRef).domid = self();
     grant(kRef).flags = GTF_permit_access;
     auto const mapped = map_grant(kRef, window.va(0));
     CHECK_EQ(mapped.status, GNTST_okay);

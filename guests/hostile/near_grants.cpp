@@ -53,7 +53,7 @@ class Game {
         auto volatile& entry = grant(kFirstRef + static_cast<grant_ref_t>(dice_.below(kRefs)));
         if ((entry.flags & (GTF_reading | GTF_writing)) != 0)
             return;
-        entry.domid = dice_.once_in(4) ? domid_t{1} : domid_t{0};
+        entry.domid = dice_.once_in(4) ? static_cast<domid_t>(self() + 1) : self();
         entry.frame = static_cast<std::uint32_t>(sandbox().page(dice_).frame().raw());
         std::uint16_t const kinds[] = {GTF_permit_access, GTF_permit_access, GTF_permit_access | GTF_readonly,
                                        GTF_accept_transfer, GTF_permit_access | GTF_sub_page};
@@ -71,7 +71,8 @@ class Game {
             return;
         unsigned const flags = GNTMAP_host_map | (dice_.once_in(2) ? unsigned{GNTMAP_readonly} : 0);
         grant_ref_t const which = ref();
-        auto const answer = map_grant(which, sandbox().window().va(slot), flags, dice_.once_in(8) ? 1 : 0);
+        auto const answer = map_grant(which, sandbox().window().va(slot), flags,
+                                      dice_.once_in(8) ? static_cast<domid_t>(self() + 1) : self());
         if (answer.status != GNTST_okay)
             return;
         mapped_[slot] = {.handle = answer.handle, .frame = grant(which).frame, .now = true};

@@ -20,6 +20,18 @@ bool own(Frame frame) {
     return pfn < lib::startup().nr_pages && lib::frame_of_pfn(pfn) == frame;
 }
 
+/// The machine's RAM by its map; or, for who is not shown it, all below the highest frame. Answers how many ranges.
+unsigned find_ram(Range (&ranges)[128]) {
+    xen_memory_map_t map{};
+    map.nr_entries = 128;
+    map.buffer.p = ranges;
+    if (lib::memory_op(XENMEM_machine_memory_map, &map) == 0)
+        return map.nr_entries;
+    auto const highest = static_cast<std::uint64_t>(lib::memory_op(XENMEM_maximum_ram_page, nullptr));
+    ranges[0] = {.address = 0, .size = (highest + 1) << 12, .type = kRam};
+    return 1;
+}
+
 /// The hypervisor's, but shown to the guest: shared_info, the grant table.
 class Shown {
   public:
@@ -55,12 +67,9 @@ Others const& Others::get() {
 
 Others::Others() {
     static Range ranges[128];
-    xen_memory_map_t map{};
-    map.nr_entries = 128;
-    map.buffer.p = ranges;
-    lib::memory_op(XENMEM_machine_memory_map, &map);
+    unsigned const count = find_ram(ranges);
     Shown const shown;
-    for (unsigned i = 0; i < map.nr_entries; ++i) {
+    for (unsigned i = 0; i < count; ++i) {
         if (ranges[i].type != kRam)
             continue;
         std::uint64_t const end = (ranges[i].address + ranges[i].size) >> 12;

@@ -55,18 +55,11 @@ class Sandbox {
                                          lib::word(scratch()) + 4090};
         return dice.one_of(choices);
     }
-    /// Any number, rather one of those at which things change.
+    /// Any number, rather one of those at which things change; but no frame of the kernel's own, which are its to spoil, and
+    /// without which it could not go on.
     std::uint64_t number(Dice& dice) const {
-        switch (dice.below(8)) {
-        case 0: return dice.below(8);
-        case 1: return dice.below(5000);
-        case 2: return std::uint64_t{1} << dice.below(64);
-        case 3: return ~(std::uint64_t{1} << dice.below(64));
-        case 4: return dice.next();
-        case 5: return frame(dice);
-        case 6: return address(dice);
-        default: return DOMID_SELF + dice.below(6);
-        }
+        std::uint64_t const any = any_number(dice);
+        return is_kernels(any) || is_kernels(any >> base::kPageShift) ? 0 : any;
     }
     std::uint64_t domain(Dice& dice) const {
         std::uint64_t const choices[] = {
@@ -100,6 +93,25 @@ class Sandbox {
     void clear() const;
 
   private:
+    static constexpr std::uint64_t kFirstOfImage = 256;
+
+    std::uint64_t any_number(Dice& dice) const {
+        switch (dice.below(8)) {
+        case 0: return dice.below(8);
+        case 1: return dice.below(5000);
+        case 2: return std::uint64_t{1} << dice.below(64);
+        case 3: return ~(std::uint64_t{1} << dice.below(64));
+        case 4: return dice.next();
+        case 5: return frame(dice);
+        case 6: return address(dice);
+        default: return DOMID_SELF + dice.below(6);
+        }
+    }
+    /// A domU's frames are numbers that chance hits upon.
+    [[nodiscard]] bool is_kernels(std::uint64_t frame) const {
+        return lib::is_translated() && frame >= kFirstOfImage && frame < first_.pfn();
+    }
+
     lib::Page first_ = lib::fresh_pages(kPages);
     lib::Page scratch_ = lib::fresh_page();
     lib::Window window_ = lib::make_window();

@@ -12,7 +12,7 @@ TEST("a page that is given up is the guest's no more: it has one less, and may n
     unmap(page);
     CHECK_EQ(give_up(&frame, 1), 1);
     CHECK_EQ(reservation(), before - 1);
-    CHECK(page_of(frame).pfn() != page.pfn());
+    CHECK(is_translated() || page_of(frame).pfn() != page.pfn());
     CHECK(update_va_mapping(page.va(), entry(frame, kReadOnly)) < 0);
     CHECK_EQ(give_up(&frame, 1), 0);
     CHECK_EQ(reservation(), before - 1);
@@ -90,6 +90,7 @@ TEST("an exchange gives other frames for the same pages: as many, and the machin
 }
 
 TEST("frames that are scattered are exchanged for a run of them, aligned to its size and below an address, and back") {
+    SKIP_UNLESS(!is_translated(), "the domain does not see the machine's frames");
     constexpr unsigned kOrder = 2, kCount = 1 << kOrder;
     Page const first = fresh_pages(kCount);
     Frame frames[kCount];
@@ -128,5 +129,5 @@ TEST("an exchange of unequal amounts, or for another domain, is refused") {
     Exchange uneven{{&frame, 1, 0}, {0, 1, 1}};
     CHECK_EQ(uneven.make(), kEINVAL);
     Exchange foreign{{&frame, 1, 0}, {0, 1, 0}};
-    CHECK_EQ(foreign.make(0, 1234), kESRCH);
+    CHECK_EQ(foreign.make(0, 1234), unless_domu(kESRCH));
 }

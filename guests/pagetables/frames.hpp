@@ -12,3 +12,8 @@ inline lib::Frame somebody_elses_frame() {
             return lib::Frame{raw};
     }
 }
+
+/// How mapping it is refused: it is another's; or, where a domain's numbers are its own, it is nothing.
+inline bool refused_as_anothers(std::int64_t answer) {
+    return answer == (lib::is_translated() ? lib::kEPERM : lib::kEBUSY);
+}

@@ -41,6 +41,11 @@ Page page_of(Frame frame) { return Page{reinterpret_cast<std::uint64_t const*>(M
 
 Frame frame_of_pfn(std::uint64_t pfn) { return Frame{reinterpret_cast<std::uint64_t const*>(startup().mfn_list)[pfn]}; }
 
+bool is_translated() {
+    std::uint64_t const last = startup().nr_pages - 1;
+    return frame_of_pfn(0).raw() == 0 && frame_of_pfn(last).raw() == last;
+}
+
 Page root_table() { return Page{(startup().pt_base - kVirtBase) / kPageSize}; }
 
 Place place_of(std::uint64_t va, unsigned level) {

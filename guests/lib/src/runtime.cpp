@@ -1,6 +1,7 @@
 /// A guest's life: started, tested, ended.
 #include <cstddef>
 
+#include "lib/events.hpp"
 #include "lib/guest.hpp"
 #include "lib/memory.hpp"
 #include "lib/test.hpp"
@@ -46,8 +47,20 @@ void map_shared() {
 start_info_t& startup() { return *info; }
 shared_info_t& shared() { return *reinterpret_cast<shared_info_t*>(shared_page); }
 std::string_view command_line() { return reinterpret_cast<char const*>(info->cmd_line); }
+domid_t self() {
+    static domid_t const id = [] {
+        evtchn_status_t offer{
+            .dom = DOMID_SELF, .port = static_cast<Port>(alloc_unbound()), .status = 0, .vcpu = 0, .u = {}};
+        event_channel_op(EVTCHNOP_status, &offer);
+        close(offer.port);
+        return offer.u.unbound.dom;
+    }();
+    return id;
+}
+bool is_dom0() { return (info->flags & SIF_INITDOMAIN) != 0; }
 
 void shut_down(Verdict verdict) {
+    drain_console();
     sched_shutdown_t const request{.reason = static_cast<unsigned>(verdict)};
     for (;;)
         sched_op(SCHEDOP_shutdown, &request);
@@ -71,6 +84,7 @@ void skip(char const* why) { skipped = why; }
 extern "C" [[noreturn]] void guest_start(start_info_t* info) {
     lib::info = info;
     lib::map_shared();
+    lib::open_console();
     for (unsigned id = 0; id < lib::kMostVcpus; ++id) {
         lib::vcpu_area(id).id = id;
         lib::vcpu_area(id).info = &lib::shared().vcpu_info[id];

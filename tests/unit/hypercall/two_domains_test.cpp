@@ -107,6 +107,11 @@ TEST_F(TwoDomains, AnUnprivilegedDomainReachesNobodyElse) {
 
     EXPECT_EQ(other.call(__HYPERVISOR_event_channel_op, EVTCHNOP_reset, other.put(evtchn_reset_t{.dom = 0})), kEperm);
     EXPECT_EQ(other.call(__HYPERVISOR_console_io, CONSOLEIO_read, 5, SecondDomain::kScratch), kEperm);
+    for (domid_t const whose : {domid_t{0}, domid_t{1}}) {
+        auto const size = other.put(gnttab_query_size_t{.dom = whose, .nr_frames = 0, .max_nr_frames = 0, .status = 1});
+        EXPECT_EQ(other.call(__HYPERVISOR_grant_table_op, GNTTABOP_query_size, size, 1), 0);
+        EXPECT_EQ(other.get<gnttab_query_size_t>().status, whose == 1 ? GNTST_okay : GNTST_permission_denied);
+    }
 }
 
 TEST_F(TwoDomains, AnUnprivilegedDomainMapsNeitherMachineFramesNorDevices) {

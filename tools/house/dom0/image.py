@@ -15,7 +15,8 @@ from house.say import Failure, step
 
 SOURCE = paths.ROOT / "guests/linux"
 BUILD = paths.BUILD / "linux"
-PROGRAMS = {name: paths.BUILD / f"release/guests/linux/linux-{name}" for name in ("agent", "bench", "load", "sched")}  # our own
+PROGRAMS = {name: paths.BUILD / f"release/guests/linux/linux-{name}" for name in ("agent", "bench", "churn", "load", "sched")}  # our own
+GUESTS = {name: paths.guest("release", name) for name in paths.guest_names()}  # our own kernels
 LIBRARY_FOLDERS = ("usr/lib/x86_64-linux-gnu", "usr/lib64")
 
 
@@ -29,7 +30,7 @@ class Files:
 
 def make():
     """Brings all of them up to date."""
-    build.build("release", tuple(path.name for path in PROGRAMS.values()))
+    build.build("release", (*(path.name for path in PROGRAMS.values()), "guests"))
     BUILD.mkdir(parents=True, exist_ok=True)
     files, stamp = Files(), BUILD / "stamp"
     with (BUILD / ".lock").open("w") as lock:
@@ -38,7 +39,7 @@ def make():
         chosen = locked(BUILD / "packages.lock", recipe["packages"], packages.choose)
         folders = [SOURCE / name for name in ("files", "guest", *recipe["guests"])]
         key = key_of(chosen, [SOURCE / "recipe.toml", *(file for folder in folders for file in folder.rglob("*")),
-                              *Path(__file__).parent.glob("*.py"), *PROGRAMS.values()])
+                              *Path(__file__).parent.glob("*.py"), *PROGRAMS.values(), *GUESTS.values()])
         if stamp.exists() and stamp.read_text() == key and all(path.exists() for path in dataclasses.astuple(files)):
             return files
         packages.download(chosen, BUILD / "debs")
@@ -93,7 +94,7 @@ def contents(recipe, tree, version):
     entries |= with_libraries(recipe["programs"], recipe["libraries"], tree)
     entries |= {path: cpio.link(target) for path, target in recipe["links"].items()}
     entries |= kernel_modules(recipe["modules"], tree / "lib/modules" / version, version)
-    entries |= {f"usr/lib/tern/{name}": cpio.file(path.read_bytes(), 0o755) for name, path in PROGRAMS.items()}
+    entries |= {f"usr/lib/tern/guests/{name}": cpio.file(path.read_bytes()) for name, path in GUESTS.items()}
     return entries | own_files(SOURCE / "files")
 
 
@@ -124,8 +125,9 @@ def busybox(program):
 
 
 def with_libraries(programs, libraries, tree):
-    """The programs, the named libraries, and all shared libraries that any of these needs."""
+    """The programs, ours, the named libraries, and all shared libraries that any of these needs."""
     found = {path: (tree / path).read_bytes() for path in programs}
+    found |= {f"usr/lib/tern/{name}": path.read_bytes() for name, path in PROGRAMS.items()}
     for name in libraries:
         found.update([find_library(name, tree)])
     waiting = list(found.values())

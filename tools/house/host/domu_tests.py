@@ -1,7 +1,9 @@
-"""The tests of unprivileged domains: Debian's stock Linux, made, shown, stopped and ended by Debian's xl in dom0."""
+"""The tests of unprivileged domains: Debian's stock Linux, made, shown, stopped and ended by Debian's xl in dom0; and kernels of
+our own."""
 import functools
+import json
 
-from house import paths
+from house import paths, tap
 from house.host import disk, hosts, shape, webs
 from house.host.dom0_tests import CLEAN_LOG, in_dom0
 from house.host.tests import HostTest
@@ -159,8 +161,53 @@ def many(hypervisor, count):
     assert lines[-1:] == ["many"], f"it said: {lines}"
 
 
+# A kernel of ours, to its end; then what it said.
+KERNEL = """set -e
+    log=/var/log/xen/console/guest-$0.log; rm -f $log
+    xl create /dev/null "name='$0'" "kernel='/usr/lib/tern/guests/$0'" memory=64 vcpus=2 "on_crash='destroy'" >/dev/null
+    timeout 120 sh -c "while xl domid $0 >/dev/null 2>&1; do usleep 50000; done" || { xl list; xl destroy $0; echo "# no end"; }
+    cat $log
+"""
+
+
+def kernels(hypervisor):
+    """Our own kernels find as domUs what they find as dom0, and what is dom0's alone is refused; the hostile one, too, hurts nobody:
+    a neighbour answers after each of them, and all memory comes back."""
+    wanted = shape.Shape(hypervisor=hypervisor, cpus=2, cpu=shape.CPU[hypervisor])
+    with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
+        def ask(script, *words):
+            status, output, errors = laboratory.ask((b"sh", b"-c", script.encode(), *(word.encode() for word in words)))
+            assert status == 0, f"{words}: {status}: {output.decode()}{errors.decode()}"
+            return output.decode(errors="replace")
+
+        ask(webs.SHELL + "set -e; web 1; answers 1")
+        before = ask(ENDS + "free").strip()
+        for name in paths.test_guests():
+            if name == "toolstack":  # asks for nothing but what is dom0's
+                continue
+            said = ask(KERNEL, name)
+            report = tap.parse(said)
+            assert not report.problem(), f"{name}: {report.problem()}\n{said}"
+            ask(webs.SHELL + "set -e; answers 1")
+        ask(ENDS + f"back {before} || {{ echo {before}; free; exit 1; }}; " + CLEAN_LOG)
+
+
+def churn(hypervisor):
+    """A thousand small domains, one after the other: not a frame is lost."""
+    made = json.loads(in_dom0(hypervisor, "tern-churn /usr/lib/tern/guests/ticker 1000", "--cpus", "2"))
+    assert made["frames_lost"] == 0, made
+
+
+def thousand(hypervisor):
+    """A thousand small domains at once, all of which run; when they are gone, not a frame is lost."""
+    made = json.loads(in_dom0(hypervisor, "tern-churn /usr/lib/tern/guests/ticker 1000 --at-once", "--cpus", "2",
+                              "--memory", "8G", "--dom0-memory", "1G"))
+    assert made["frames_lost"] == 0, made
+
+
 def tests_on(hypervisor, prefix):
-    return [HostTest(f"qemu.{prefix}.{body.__name__}", functools.partial(body, hypervisor)) for body in (life, mistakes, devices, control)]
+    return [HostTest(f"qemu.{prefix}.{body.__name__}", functools.partial(body, hypervisor))
+            for body in (life, mistakes, devices, control, kernels, churn)]
 
 
 def tests():
@@ -172,6 +219,7 @@ def tests():
 def slow_tests():
     """What takes long; and on real Xen the same tests, to show that they ask for what Xen does."""
     return [HostTest("qemu.domu.many", functools.partial(many, "tern", 16)),
+            HostTest("qemu.domu.thousand", functools.partial(thousand, "tern")),
             HostTest("qemu.domu.large", functools.partial(neighbours, "tern", 256)),
             *tests_on("xen", "xen.domu"), HostTest("qemu.xen.domu.many", functools.partial(many, "xen", 16)),
             HostTest("qemu.xen.domu.neighbours", functools.partial(neighbours, "xen", 16))]

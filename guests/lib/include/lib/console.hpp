@@ -1,4 +1,4 @@
-/// Printing: text and numbers, a line at a time, through console_io.
+/// Printing: text and numbers, a line at a time: dom0's through console_io, a domU's through its console ring.
 #pragma once
 
 #include <concepts>
@@ -40,5 +40,10 @@ template <typename... Pieces> void print(Pieces const&... pieces) {
     Line line;
     (line.put(pieces), ...);
 }
+
+/// Before the first print().
+void open_console();
+/// Waits until all that was printed is read: what still lies in the ring goes with the domain.
+void drain_console();
 
 } // namespace lib

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "lib/guest.hpp"
 #include "lib/memory.hpp"
 
 namespace lib {
@@ -15,7 +16,7 @@ grant_entry_v1_t volatile& grant(grant_ref_t ref);
 
 /// One operation each. What it answers is in the request's status.
 gnttab_map_grant_ref_t map_grant(grant_ref_t ref, std::uint64_t where, unsigned flags = GNTMAP_host_map,
-                                 domid_t dom = 0);
+                                 domid_t dom = self());
 std::int16_t unmap_grant(std::uint64_t where, grant_handle_t handle);
 
 } // namespace lib

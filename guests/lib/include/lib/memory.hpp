@@ -72,6 +72,10 @@ Page page_of(Frame frame);
 /// The machine frame that pseudo-physical frame @p pfn is, by the list that the domain builder left.
 Frame frame_of_pfn(std::uint64_t pfn);
 
+/// The guest's frame numbers are its own, Gfn == Pfn, and say nothing of where in the machine its memory lies: so on Tern
+/// for every domU.
+bool is_translated();
+
 /// The L4 that the domain builder made; the guest runs on it.
 Page root_table();
 

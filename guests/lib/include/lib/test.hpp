@@ -23,6 +23,10 @@ void fail(char const* file, int line, char const* what, std::uint64_t got, std::
 /// Notes that the running test cannot be made on this machine, and why. The test returns after it.
 void skip(char const* why);
 
+/// Why, of what only dom0 has or may.
+inline constexpr char const* kDom0sOwn = "only for dom0";
+inline constexpr char const* kDomusOwn = "only for a domU";
+
 } // namespace lib
 
 #define TEST_JOIN2(a, b) a##b

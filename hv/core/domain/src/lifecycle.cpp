@@ -143,6 +143,10 @@ void set_wall_clock(System& system, timing::WallTime at_boot) {
     });
 }
 
+void tell_wall_clock(Domain& domain) {
+    domain.system.wall_time_at_boot.with([&](timing::WallTime const& time) { timing::publish(domain.shared, time); });
+}
+
 namespace {
 
 void stop_all_vcpus(Domain& domain) {

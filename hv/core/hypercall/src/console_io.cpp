@@ -1,9 +1,11 @@
-// console_io: the serial line as dom0's console (docs/abi.md §3.8).
+// console_io: the serial line as dom0's console (docs/abi.md §3.8). A domU has its ring; what it writes here is for who debugs
+// it, and in a release build it is refused: the line is slow, and all would wait for who fills it.
 
 #include <algorithm>
 #include <array>
 
 #include "abi/xen.hpp"
+#include "base/assert.hpp"
 #include "domain/console.hpp"
 #include "domain/preemption.hpp"
 #include "hypercall/handlers.hpp"
@@ -17,6 +19,8 @@ using base::Error;
 constexpr std::size_t kPiece = 16; ///< at 115200 baud more than a millisecond; others wait for the console, too
 
 Answer write(Call& call) {
+    if (!base::kDebug && !call.domain().privileged)
+        return Err{Error::not_permitted};
     // A string of any length, in pieces; between two the call may be continued (args: command, count, buffer).
     std::array<char, kPiece> piece;
     while (call.args[1] != 0) {

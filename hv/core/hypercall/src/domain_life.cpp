@@ -129,6 +129,8 @@ Answer set_vcpu_context(Call& call, Domain& subject, xen_domctl_t const& op) {
     TRY(domain::copy_from_guest(call.vcpu, call.vcpu.mode, std::as_writable_bytes(std::span{context.get(), 1}),
                                 address_of(request.ctxt)));
     TRY(guest::set_context(*vcpu, *context));
+    if (request.vcpu == 0)
+        domain::tell_wall_clock(subject);
     if ((context->flags & VGCF_online) != 0)
         domain::bring_up(*vcpu);
     return 0;

@@ -291,8 +291,12 @@ Answer grant_table_op(Call& call) {
     case GNTTABOP_query_size:
         if (call.u32(2) != 1)
             return Err{Error::invalid};
-        return for_each_record<gnttab_query_size_t>(call,
-                                                    [&](auto& record) { grants::query_size(environment, record); });
+        return for_each_record<gnttab_query_size_t>(call, [&](auto& record) {
+            auto const party = party_of(call, environment, record.dom);
+            record.status = grants::to_abi(party);
+            if (party.ok())
+                grants::query_size(environment, record);
+        });
     case GNTTABOP_set_version: return set_version(call, environment);
     case GNTTABOP_get_version: return get_version(call, environment);
     case GNTTABOP_get_status_frames: return get_status_frames(call, environment);

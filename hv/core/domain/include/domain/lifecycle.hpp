@@ -30,6 +30,8 @@ void tell_of_end(System& system);
 
 /// The time of day when system time was 0, for all domains.
 void set_wall_clock(System& system, timing::WallTime at_boot);
+/// Tells @p domain again: a toolstack clears the shared page before it starts a domain.
+void tell_wall_clock(Domain& domain);
 
 /// Stops all of the domain's vCPUs until as many unpause() have come. Whoever needs to know that none runs asks stopped().
 void pause(Domain& domain);
