@@ -76,6 +76,8 @@ class Machine {
         config.arch.emulation_flags = 0;
         if (xc_domain_create(xen_, &id, &config) != 0)
             fail("it is not made", nth);
+        if (xc_domain_max_vcpus(xen_, id, 1) != 0)
+            fail("it gets no vCPU", nth);
         if (xc_domain_setmaxmem(xen_, id, (wish_.mebibytes + 1) << 10) != 0)
             fail("it gets no memory", nth);
         build(id, nth);

@@ -34,6 +34,7 @@ class DomainLife : public Kernel {
         op.u.createdomain.max_vcpus = vcpus;
         op.u.createdomain.max_grant_frames = op.u.createdomain.max_maptrack_frames = -1;
         op.u.createdomain.grant_opts = 1;
+        op.u.createdomain.max_evtchn_port = 1023;
         return op;
     }
     domid_t create() {
@@ -259,6 +260,22 @@ vcpu_guest_context_t full_context(std::uint64_t gdt_frame) {
     context.debugreg[6] = 0xffff0ff1;
     context.debugreg[7] = 0x402;
     return context;
+}
+
+TEST_F(DomainLife, HasAsManyPortsAsItWasGiven) {
+    for (std::uint32_t const highest : {0U, 5U, 4095U, ~0U}) {
+        auto op = request();
+        op.u.createdomain.max_evtchn_port = highest;
+        ASSERT_EQ(domctl(XEN_DOMCTL_createdomain, op, 0), 0);
+        auto const offer = [&] {
+            return call(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound,
+                        put(evtchn_alloc_unbound_t{.dom = op.domain, .remote_dom = 0, .port = 0}));
+        };
+        for (std::uint32_t port = 1; port <= std::min(highest, 4095U); ++port)
+            ASSERT_EQ(offer(), 0) << port;
+        EXPECT_EQ(offer(), -std::int64_t{XEN_ENOSPC});
+        EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, op.domain), 0);
+    }
 }
 
 TEST_F(DomainLife, AContextReadsBackAsItWasSet) {

@@ -79,7 +79,7 @@ class Parts {
         auto& heap = system_.heap;
         shared_ = TRY(system_.allocator.allocate_frame(mm::Request::special(request_.id))).release();
         init_shared_info(*arch::frame_as<shared_info_t>(shared_));
-        channels_ = TRY(heap.make_array<events::Channel>(events::kPorts));
+        channels_ = TRY(heap.make_array<events::Channel>(request_.channels));
         targets_ = TRY(heap.make_array<events::Target>(request_.vcpus));
         vcpus_ = TRY(heap.make_array<Vcpu*>(request_.vcpus));
         domain_ = TRY(heap.make<Domain>(system_, request_.id, request_.privileged, request_.translation, vcpus_,
@@ -114,7 +114,8 @@ class Parts {
 } // namespace
 
 Result<Domain*> create(System& system, CreateRequest const& request) {
-    if (request.id.raw() >= kMaxDomains || request.vcpus == 0 || request.vcpus > base::kMaxCpus)
+    if (request.id.raw() >= kMaxDomains || request.vcpus == 0 || request.vcpus > base::kMaxCpus ||
+        request.channels == 0 || request.channels > events::kPorts)
         return Err{Error::invalid};
     // Others may still have frames of one that is gone: they count as its own until they let go.
     auto& quota = system.quotas[request.id.raw()];

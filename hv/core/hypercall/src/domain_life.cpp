@@ -65,8 +65,10 @@ Answer create_domain(Call& call, xen_domctl_t& op) {
     if (chosen && op.domain >= domain::kMaxDomains)
         return Err{Error::invalid};
     DomId const id = chosen ? DomId{op.domain} : TRY(pick_id(system));
-    Domain* const made =
-        TRY(domain::create(system, {.id = id, .vcpus = request.max_vcpus, .max_pages = 0, .grants = grants}));
+    auto const highest_port = std::min<std::uint32_t>(request.max_evtchn_port, events::kPorts - 1);
+    Domain* const made = TRY(domain::create(
+        system,
+        {.id = id, .vcpus = request.max_vcpus, .max_pages = 0, .channels = highest_port + 1, .grants = grants}));
     domain::pause(*made);
     std::memcpy(made->handle, request.handle, sizeof made->handle);
     op.domain = id.raw();

@@ -16,6 +16,7 @@ struct CreateRequest {
     mm::Translation translation = mm::Translation::translated;
     std::uint32_t vcpus = 1;
     std::uint64_t max_pages = 0;
+    std::uint32_t channels = events::kPorts; ///< at least 1: port 0 is one of them, and never used
     grants::Grants::Limits grants{};
 };
 
