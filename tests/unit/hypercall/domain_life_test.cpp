@@ -273,7 +273,7 @@ TEST_F(DomainLife, HasAsManyPortsAsItWasGiven) {
         };
         for (std::uint32_t port = 1; port <= std::min(highest, 4095U); ++port)
             ASSERT_EQ(offer(), 0) << port;
-        EXPECT_EQ(offer(), -std::int64_t{XEN_ENOSPC});
+        EXPECT_EQ(offer(), kEnospc);
         EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, op.domain), 0);
     }
 }
