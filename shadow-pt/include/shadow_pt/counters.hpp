@@ -17,6 +17,8 @@ struct Counters {
     Count hidden_faults{0};         ///< faults that the guest never saw (SP-15..17)
     Count guest_faults{0};          ///< faults that were the guest's own
     Count flushes_for_tables{0};    ///< because a frame became a table while it could be in a TLB (SP-6)
+    Count harvests{0};
+    Count tables_harvested{0}; ///< visited by harvests (SP-20)
     Count refusals{0};
 
     static void bump(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }

@@ -22,6 +22,10 @@ template <Host H> ShadowEntry Paging<H>::set_leaf(Mfn shadow, unsigned index, Sh
         page(shadow).count_held(false, old.lent());
     if (!fresh.empty())
         page(shadow).count_held(true, fresh.lent());
+    if (fresh.writes_foreign())
+        host_.foreign_writer(fresh.frame(), true);
+    if (old.writes_foreign())
+        host_.foreign_writer(old.frame(), false);
     return old;
 }
 
@@ -46,8 +50,11 @@ template <Host H> void Paging<H>::give_back_leaf(ShadowEntry old) {
 }
 
 template <Host H> void Paging<H>::give_back_upper(ShadowEntry old, unsigned level) {
-    if (!old.empty())
-        put_table(child_of(old), level - 1);
+    if (old.empty())
+        return;
+    auto const child = child_of(old);
+    if (put_table(child, level - 1) == TableStep::done)
+        starts_at(child, level - 1); // it lives on, and what was written through the old entry is found no other way
 }
 
 /// The guest's table that an upper entry holds. It is held, so its shadow still knows it.

@@ -51,7 +51,7 @@ enum class Refusal : std::uint8_t {
 
 template <typename H>
 concept Host = requires(H& host, base::Mfn frame, base::Gfn gfn, Target const& target, Stamp stamp, unsigned slot,
-                        std::uint64_t entry, typename H::Source source) {
+                        std::uint64_t entry, typename H::Source source, base::Gfn& cursor) {
     /// Whose frames an entry may name. A default-made one means the domain's own: RAM, special pages, and MMIO that it
     /// has a right to.
     requires std::default_initializable<typename H::Source> && std::equality_comparable<typename H::Source>;
@@ -79,6 +79,10 @@ concept Host = requires(H& host, base::Mfn frame, base::Gfn gfn, Target const& t
 
     /// @p frame (`own` or `foreign`) was written: into its owner's log (SP-5).
     {host.mark_dirty(frame)};
+    /// An entry of this domain that lets it write to @p frame, another's, has come (@p more) or gone (SP-21).
+    {host.foreign_writer(frame, bool{})};
+    /// The domain's own frame at or after @p gfn, which moves behind it; invalid if there is none. A hint: without a reference.
+    { host.next_own(cursor) } -> std::same_as<base::Mfn>;
     /// True if the operation has held the CPU for long enough (SP-9). Asked only after some progress.
     { host.should_yield() } -> std::same_as<bool>;
 

@@ -17,13 +17,16 @@ template <Host H> void Paging<H>::detach(Mfn table) {
 }
 
 /// One use less, by an entry that is gone. The table is none at once if it was the last; drain() does the rest.
-template <Host H> void Paging<H>::put_table(Mfn table, unsigned level) {
+/// Answers `done` if others use it still.
+template <Host H> TableStep Paging<H>::put_table(Mfn table, unsigned level) {
     auto& frame = host_.frame(table);
-    if (frame.put_table(level) == TableStep::done)
-        return;
+    auto const step = frame.put_table(level);
+    if (step == TableStep::done)
+        return step;
     detach(table);
     frame.left();
     host_.release(table, TargetKind::own);
+    return step;
 }
 
 /// One use less, by a pin or a root. Remains are drained before the count moves, never after, so that the operation can

@@ -53,6 +53,7 @@
 #include "shadow_pt/flush_debt.hpp"
 #include "shadow_pt/frame_state.hpp"
 #include "shadow_pt/guest_entry.hpp"
+#include "shadow_pt/harvest_starts.hpp"
 #include "shadow_pt/host.hpp"
 #include "shadow_pt/remains.hpp"
 #include "shadow_pt/shadow_entry.hpp"
@@ -193,6 +194,17 @@ template <Host H> class Paging {
     [[nodiscard]] base::Status replace_grant(EntryPlace const& place, base::Mfn frame, Root const& root,
                                              base::Vaddr donor, FlushDebt& debt);
 
+    // --- harvests of dirty bits (harvest.hpp) -----------------------------------------------------------------------------
+
+    [[nodiscard]] base::Status start_tracking();
+    void stop_tracking();
+    [[nodiscard]] bool tracking() const { return tracking_.load(std::memory_order_acquire); }
+    /// A vCPU has @p root now: the next harvest starts there, too. Nothing if nobody tracks.
+    void starts_at(Root const& root);
+    /// This harvest and the next one visit each table that there is, as if the list of starts had been too short.
+    void starts_everywhere() { everything_.store(2); }
+    [[nodiscard]] base::Status harvest();
+
     // --- the end, and looking in ------------------------------------------------------------------------------------------
 
     /// Gives back what operations that were never continued have left. Before a domain's record is taken, and at its
@@ -277,10 +289,41 @@ template <Host H> class Paging {
 
     // leave.hpp
     void detach(Mfn table);
-    void put_table(Mfn table, unsigned level);
+    TableStep put_table(Mfn table, unsigned level);
     base::Status leave(Mfn table, unsigned level, Unpin unpin);
     void tear(Mfn shadow);
     base::Status drain();
+
+    // harvest.hpp
+    /// Which starts a harvest is at: every table that there is, if the lists of starts were too short; those of the harvest before;
+    /// its own.
+    enum class HarvestPhase : std::uint8_t { idle, whole, previous, walking };
+    /// A table on the way from a start to where the harvest is, and its next entry.
+    struct HarvestPlace {
+        Mfn shadow;
+        unsigned level = 0;
+        unsigned next = 0;
+    };
+    struct Harvest {
+        HarvestPhase phase = HarvestPhase::idle;
+        bool whole = false;
+        unsigned next = 0; ///< start, of the list that `phase` names
+        Gfn gfn;           ///< in HarvestPhase::whole
+        unsigned depth = 0;
+        HarvestPlace path[4]{};
+    };
+    void drop_list(StartList& list);
+    void remember_start(Mfn table);
+    void starts_at(Mfn table, unsigned level);
+    Mfn lock_shadow(Mfn shadow, unsigned level);
+    void unlist(Mfn shadow);
+    void begin_harvest();
+    bool next_start();
+    void push_start(Mfn shadow);
+    void visit_alone(Mfn table);
+    void harvest_step();
+    Mfn follow(Mfn shadow, unsigned level, unsigned index);
+    void collect(Mfn shadow);
 
     // update.hpp
     base::Status change(Mfn table, unsigned level, unsigned index, Change const& wanted, bool& narrowed);
@@ -323,6 +366,15 @@ template <Host H> class Paging {
     H& host_;
     RemainsList remains_;
     Counters counters_;
+
+    std::atomic<bool> tracking_{false};
+    std::atomic<unsigned> everything_{
+        0}; ///< how many harvests must look at every table: a list of starts was too short
+    base::Guarded<StartList, base::LockRank::paging> fresh_;
+    // The harvester's own.
+    StartList walking_, previous_;
+    Harvest harvest_;
+    std::uint32_t harvest_number_ = 0;
 };
 
 } // namespace shadow_pt
@@ -333,6 +385,7 @@ template <Host H> class Paging {
 #include "shadow_pt/fault.hpp"
 #include "shadow_pt/frames.hpp"
 #include "shadow_pt/grant.hpp"
+#include "shadow_pt/harvest.hpp"
 #include "shadow_pt/leave.hpp"
 #include "shadow_pt/pin.hpp"
 #include "shadow_pt/update.hpp"

@@ -52,8 +52,10 @@ template <Host H> base::Result<Root> Paging<H>::acquire_root(base::Gfn gfn) {
             ready = materialize(table, 4);
         frame.unlock_table();
     }
-    if (ready.ok())
+    if (ready.ok()) {
+        starts_at(table, 4);
         return Root{.table = table, .shadow = frame.link()};
+    }
     put_table(table, 4);
     static_cast<void>(drain());
     return base::Err{ready.error()};

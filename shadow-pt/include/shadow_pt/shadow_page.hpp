@@ -2,7 +2,7 @@
 /// its state has another meaning.
 ///
 ///     word     0-9 entries held, 10-19 of them lent (never evicted, SP-10), 20-22 level, 32-35 Use::shadow,
-///              40-63 the harvest that last visited it (SP-20)
+///              36 among the starts of the next harvest, 40-63 the harvest that last visited it (SP-20)
 ///     link     the guest's table; none once the table has left it
 ///     stamp    next in the list of remains
 ///
@@ -49,6 +49,16 @@ class ShadowPage {
         write(more ? read() + step : read() - step);
     }
 
+    /// The harvest that last visited it (SP-20); numbers start at 1.
+    static constexpr std::uint32_t kMostHarvests = 0xff'ffff;
+    [[nodiscard]] std::uint32_t visited() const { return static_cast<std::uint32_t>(read() >> kVisitedShift); }
+    void set_visited(std::uint32_t harvest) {
+        write((read() & ~(std::uint64_t{kMostHarvests} << kVisitedShift)) | std::uint64_t{harvest} << kVisitedShift);
+    }
+    /// It is among the starts of the next harvest.
+    [[nodiscard]] bool listed() const { return (read() & kListed) != 0; }
+    void set_listed(bool on) { write(on ? read() | kListed : read() & ~kListed); }
+
     [[nodiscard]] base::Mfn next() const {
         auto const raw = state_.stamp_.load(std::memory_order_relaxed);
         return raw == 0 ? base::Mfn{} : base::Mfn{raw};
@@ -61,6 +71,8 @@ class ShadowPage {
   private:
     static constexpr unsigned kLentShift = 10;
     static constexpr unsigned kLevelShift = 20;
+    static constexpr unsigned kVisitedShift = 40;
+    static constexpr std::uint64_t kListed = std::uint64_t{1} << 36;
     static constexpr std::uint64_t kCountMask = 0x3ff;
 
     [[nodiscard]] std::uint64_t read() const { return state_.word_.load(std::memory_order_relaxed); }

@@ -90,6 +90,12 @@ class FakeHost {
     void free_shadow(base::Mfn frame, Stamp stamp) { pool_.push_back({.frame = frame, .stamp = stamp}); }
 
     void mark_dirty(base::Mfn frame) { ++frames_.at(frame.raw()).marks; }
+    void foreign_writer(base::Mfn frame, bool more) { frames_.at(frame.raw()).foreign_writers += more ? 1 : -1; }
+    base::Mfn next_own(base::Gfn& gfn) {
+        auto const next = gfn.raw() < kOwnFrames ? own_frame(static_cast<unsigned>(gfn.raw())) : base::Mfn{};
+        gfn = gfn + 1;
+        return next;
+    }
     bool should_yield() { return impatient; }
     TlbClock& clock() { return clock_; }
     void retire(Stamp) {
@@ -109,6 +115,7 @@ class FakeHost {
             clock_.end_flush(base::CpuId{cpu}, clock_.begin_flush());
     }
     unsigned references(base::Mfn frame) { return frames_.at(frame.raw()).references; }
+    int foreign_writers(base::Mfn frame) { return frames_.at(frame.raw()).foreign_writers; }
     unsigned marks(base::Mfn frame) { return frames_.at(frame.raw()).marks; }
 
     /// Nothing is used, held, or taken from the pool any more.
@@ -133,6 +140,7 @@ class FakeHost {
         FrameState state;
         unsigned references = 0; ///< the owner's, and one for each that translate() gave
         unsigned marks = 0;
+        int foreign_writers = 0;
     };
     struct Freed {
         base::Mfn frame;

@@ -56,6 +56,7 @@ class World : public Operations {
             while (!paging.relinquish(Mfn{pin}).ok())
                 ;
         reference.pins.clear();
+        paging.stop_tracking();
         for (auto const& [mfn, use] : reference.holds)
             paging.unhold(Mfn{mfn}, use);
         reference.holds.clear();
@@ -95,7 +96,7 @@ Did play(std::uint64_t seed, bool translated, Memory memory) {
 }
 
 template <typename Translated> Did play_seeds(Translated&& translated, Memory memory) {
-    constexpr std::uint64_t kSeeds = 14;
+    constexpr std::uint64_t kSeeds = 20;
     if (char const* const chosen = std::getenv("SEED")) {
         auto const seed = std::strtoul(chosen, nullptr, 0);
         return play(seed, translated(seed), memory);
@@ -110,7 +111,7 @@ void expect_all_came_about(Did const& did) {
     if (std::getenv("SEED") != nullptr)
         return; // one seed need not see everything
     for (auto const times : {did.pins, did.roots, did.refusals, did.preemptions, did.lent, did.unmapped, did.accesses,
-                             did.fresh, did.stores, did.hidden_faults, did.flushes_for_tables})
+                             did.fresh, did.stores, did.hidden_faults, did.flushes_for_tables, did.harvests})
         EXPECT_GT(times, 100U);
 }
 

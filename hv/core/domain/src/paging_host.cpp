@@ -77,6 +77,18 @@ void PagingHost::release(Mfn frame, TargetKind kind) {
 // Nobody tracks dirty frames yet: the log comes with live migration, and this is where it is told (SP-5).
 void PagingHost::mark_dirty(Mfn) {}
 
+void PagingHost::foreign_writer(Mfn, bool) {}
+
+Mfn PagingHost::next_own(Gfn& gfn) {
+    for (auto const end = domain_.gfns.limit(); gfn < end;) {
+        auto const found = domain_.gfns.get(gfn);
+        gfn = gfn + 1;
+        if (found.ok())
+            return found.value().mfn();
+    }
+    return {};
+}
+
 bool PagingHost::should_yield() { return slice_is_over(system_); }
 
 shadow_pt::TlbClock& PagingHost::clock() { return system_.flush_clock.clock(); }

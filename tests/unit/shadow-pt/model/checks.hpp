@@ -45,36 +45,77 @@ class Checks : public Stage {
             flush(cpu);
     }
 
-    /// What log-dirty does: D bits into the log, one flush, and from there on anew (SP-19).
-    void harvest() {
-        for_each_leaf([&](std::uint64_t& leaf) {
+    /// What log-dirty does: the vCPUs' roots told, D bits into the log, one flush (SP-19 to SP-22).
+    /// False if there is no memory for it.
+    [[nodiscard]] bool begin_harvest() {
+        if (auto const started = paging.start_tracking(); started.ok()) {
+            take_dirty_bits(); // what was written before is nobody's concern
+            ++did_.trackings;
+        } else if (started.error() != Error::exists) {
+            return false;
+        }
+        for (auto const& cpu : cpus_)
+            for (auto const& root : cpu.roots)
+                if (root.valid())
+                    paging.starts_at(root);
+        if (chance(8))
+            paging.starts_everywhere();
+        return true;
+    }
+    /// From here on the pages in the log, and no others, are what the log's reader has.
+    void end_harvest() {
+        ++did_.harvests;
+        for (unsigned cpu = 0; cpu < kCpus; ++cpu)
+            flush(cpu);
+        check_log();
+        for (auto const mfn : machine.log)
+            if (mfn < kFirstSpecial)
+                see(mfn);
+        std::erase_if(written_, [&](auto const& one) { return machine.log.contains(one.first); });
+        machine.log.clear();
+        if (chance(16))
+            paging.stop_tracking();
+    }
+    /// While nobody else is at work, as at the end of a migration: no D bit is overlooked.
+    void harvest_alone() {
+        bool const before = std::exchange(inside_moment_, true);
+        bool const begun = begin_harvest();
+        while (begun && !paging.harvest().ok())
+            ;
+        inside_moment_ = before;
+        if (!begun)
+            return;
+        for_each_leaf([&](std::uint64_t leaf, bool in_use) {
+            Machine::must(!in_use || (leaf & pte::kDirty) == 0, "a harvest has overlooked a dirty bit");
+        });
+        end_harvest();
+    }
+
+    void take_dirty_bits() {
+        for_each_leaf([&](std::uint64_t& leaf, bool) {
             if ((leaf & pte::kDirty) != 0)
                 machine.log.insert((leaf & pte::kFrame) >> base::kPageShift);
             leaf &= ~pte::kDirty;
         });
         for (unsigned cpu = 0; cpu < kCpus; ++cpu)
             flush(cpu);
-        check_log();
-        written_.clear();
-        machine.log.clear();
-        for (std::uint64_t mfn = kFirstOwn; mfn < kFirstSpecial; ++mfn)
-            see(mfn);
     }
 
+    /// With whether the leaf's table is in use; what a shadow holds whose table has left it goes to the log when it is given back.
     template <typename Visit> void for_each_leaf(Visit&& visit) {
         for (std::uint64_t mfn = kFirstShadow; mfn < kFrames; ++mfn) {
             ShadowPage const page{machine.frame(Mfn{mfn})};
             if (!page.is_shadow() || page.level() != 1)
                 continue;
             for (auto const at : kIndices)
-                visit(machine.table(Mfn{mfn})[at]);
+                visit(machine.table(Mfn{mfn})[at], page.table().valid());
         }
     }
 
     /// SP-5: no write is forgotten, not even of a page that nobody maps any more.
     void check_log() {
         std::set<std::uint64_t> known = machine.log;
-        for_each_leaf([&](std::uint64_t leaf) {
+        for_each_leaf([&](std::uint64_t leaf, bool) {
             if ((leaf & pte::kDirty) != 0)
                 known.insert((leaf & pte::kFrame) >> base::kPageShift);
         });

@@ -143,6 +143,16 @@ class Machine {
         log.insert(frame.raw());
         moment();
     }
+    void foreign_writer(Mfn frame, bool more) {
+        must(owner(frame) == Owner::foreign, "not a foreign frame's writer");
+        must(more || foreign_writers[frame.raw()] > 0, "a foreign frame has lost a writer that it did not have");
+        foreign_writers[frame.raw()] += more ? 1 : -1;
+    }
+    Mfn next_own(Gfn& gfn) {
+        auto const next = gfns_.lower_bound(gfn.raw());
+        gfn = Gfn{next == gfns_.end() ? gfn.raw() : next->first + 1};
+        return next == gfns_.end() ? Mfn{} : Mfn{next->second};
+    }
     bool should_yield() { return yield && yield(); }
     shadow_pt::TlbClock& clock() { return clock_; }
     void retire(shadow_pt::Stamp stamp) {
@@ -253,6 +263,7 @@ class Machine {
     std::function<void(shadow_pt::Stamp)> on_retire;
     std::function<void(Mfn, unsigned, std::uint64_t)> on_root_entry;
     std::set<std::uint64_t> log;
+    std::map<std::uint64_t, int> foreign_writers;
     unsigned retired = 0;
     std::array<unsigned, 16> refusals{};
     Refusal last_refusal{};

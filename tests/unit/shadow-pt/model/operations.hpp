@@ -12,7 +12,7 @@ class Operations : public Accesses {
     void operate() {
         if (auto const& roots = cpus_[current_].roots; !roots[0].valid() && chance(2))
             return new_root();
-        switch (pick(29)) {
+        switch (pick(31)) {
         case 28: return branch_is_cut();
         case 0:
         case 1: return chance(2) ? pin() : page_becomes_table();
@@ -29,7 +29,9 @@ class Operations : public Accesses {
         case 12: return hold();
         case 13: return grant();
         case 14: return memory();
-        case 15: return harvest();
+        case 15:
+        case 29:
+        case 30: return harvest();
         case 16: return flush(static_cast<unsigned>(pick(kCpus)));
         case 17: return write_plain(machine.gfn(pick(kOwnFrames)), index(), 0), refill();
         case 18:
@@ -37,6 +39,21 @@ class Operations : public Accesses {
         case 20: return emulate();
         default: return guest_access();
         }
+    }
+
+    /// Alone; or in the middle of all that the others do, one at a time.
+    void harvest() {
+        if (harvesting_)
+            return;
+        if (chance(2))
+            return harvest_alone();
+        harvesting_ = begin_harvest();
+        if (harvesting_)
+            start([this] { return paging.harvest(); },
+                  [this](Status const&) {
+                      harvesting_ = false;
+                      end_harvest();
+                  });
     }
 
     void refill() {

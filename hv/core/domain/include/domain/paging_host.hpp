@@ -37,6 +37,8 @@ class PagingHost {
     [[nodiscard]] base::Result<base::Mfn> allocate_shadow() { return pool_.take(); }
     void free_shadow(base::Mfn page, shadow_pt::Stamp stamp) { pool_.give(page, stamp); }
     void mark_dirty(base::Mfn frame);
+    void foreign_writer(base::Mfn frame, bool more);
+    [[nodiscard]] base::Mfn next_own(base::Gfn& gfn);
     [[nodiscard]] bool should_yield();
     [[nodiscard]] shadow_pt::TlbClock& clock();
     void retire(shadow_pt::Stamp stamp);
