@@ -87,7 +87,6 @@ template <Host H> void Paging<H>::starts_at(Mfn table, unsigned level) {
     remember_start(table);
     host_.frame(table).unlock_table();
 }
-template <Host H> void Paging<H>::starts_at(Root const& root) { starts_at(root.table, 4); }
 
 /// Locks the guest's table that @p shadow is the shadow of; invalid if it is that of none of @p level.
 template <Host H> base::Mfn Paging<H>::lock_shadow(Mfn shadow, unsigned level) {

@@ -200,7 +200,8 @@ template <Host H> class Paging {
     void stop_tracking();
     [[nodiscard]] bool tracking() const { return tracking_.load(std::memory_order_acquire); }
     /// A vCPU has @p root now: the next harvest starts there, too. Nothing if nobody tracks.
-    void starts_at(Root const& root);
+    void starts_at(Root const& root) { starts_at_root(root.table); }
+    void starts_at_root(base::Mfn table) { starts_at(table, 4); }
     /// This harvest and the next one visit each table that there is, as if the list of starts had been too short.
     void starts_everywhere() { everything_.store(2); }
     [[nodiscard]] base::Status harvest();

@@ -41,8 +41,11 @@ void give_back(System& system, Domain* domain, std::span<Vcpu*> vcpus, std::span
                std::span<events::Channel> channels, base::Mfn shared) {
     for (Vcpu* const vcpu : vcpus)
         drop(system, vcpu);
-    if (domain != nullptr)
+    if (domain != nullptr) {
+        if (domain->log.has_memory())
+            system.heap.destroy_array(domain->log.memory());
         system.heap.destroy(domain);
+    }
     if (vcpus.data() != nullptr)
         system.heap.destroy_array(vcpus);
     if (targets.data() != nullptr)

@@ -27,7 +27,9 @@ Gfn number_of(Domain const& domain, Mfn mfn, Pfn pfn) { return Gfn{domain.transl
 
 Status insert(Domain& domain, FrameRef frame, Pfn pfn) {
     Mfn const mfn = frame.mfn();
-    TRY(domain.gfns.set(number_of(domain, mfn, pfn), std::move(frame)));
+    auto const number = number_of(domain, mfn, pfn);
+    TRY(domain.gfns.set(number, std::move(frame)));
+    domain.log.mark(number); // what was there before is zero now
     if (!domain.translated())
         set_m2p(mfn, pfn);
     return {};

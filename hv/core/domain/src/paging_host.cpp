@@ -19,6 +19,13 @@ using shadow_pt::TargetKind;
 PagingHost::PagingHost(System& system, Domain& domain)
     : system_{system}, domain_{domain}, pool_{system.allocator, system.flush_clock} {}
 
+/// The domain whose log hears of @p frame; null if nobody's is kept.
+Domain* PagingHost::owner_of(Mfn frame) const {
+    auto const id = system_.frames.info(frame).owner_id();
+    Domain* const owner = id == domain_.id ? &domain_ : system_.find(id);
+    return owner != nullptr && owner->log.on() ? owner : nullptr;
+}
+
 std::uint64_t* PagingHost::table(Mfn frame) { return arch::frame_as<std::uint64_t>(frame); }
 
 shadow_pt::FrameState& PagingHost::frame(Mfn frame) { return system_.frames.info(frame).state; }
@@ -74,10 +81,23 @@ void PagingHost::release(Mfn frame, TargetKind kind) {
         system_.frames.drop_reference(frame);
 }
 
-// Nobody tracks dirty frames yet: the log comes with live migration, and this is where it is told (SP-5).
-void PagingHost::mark_dirty(Mfn) {}
+void PagingHost::mark_dirty(Mfn frame) {
+    if (Domain* const owner = owner_of(frame); owner != nullptr)
+        owner->log.mark(system_.frames.gfn_of(frame));
+}
 
-void PagingHost::foreign_writer(Mfn, bool) {}
+void PagingHost::foreign_writer(Mfn frame, bool more) {
+    auto& info = system_.frames.info(frame);
+    Domain* const owner = owner_of(frame);
+    auto const before = count_writer(info, more);
+    bool const last = !more && before == 1;
+    if (owner == nullptr || (!last && (!more || before != 0)))
+        return;
+    auto const gfn = system_.frames.gfn_of(frame);
+    owner->log.set_foreign(gfn, more);
+    if (last && writers_of(info) > 0)
+        owner->log.set_foreign(gfn, true); // another came in between
+}
 
 Mfn PagingHost::next_own(Gfn& gfn) {
     for (auto const end = domain_.gfns.limit(); gfn < end;) {

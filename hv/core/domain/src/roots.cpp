@@ -44,6 +44,8 @@ Status set_root(Vcpu& vcpu, arch::Root root, base::Gfn gfn) {
     if (gfn.valid())
         fresh = Vcpu::Root{.gfn = gfn, .tables = TRY(paging.acquire_root(gfn))};
     Vcpu::Root const old = std::exchange(slot, fresh);
+    vcpu.tracked_roots[root == arch::Root::kernel ? 0 : 1].store(fresh.valid() ? fresh.tables.table.raw() : 0,
+                                                                 std::memory_order_release);
     install(vcpu, root, fresh.tables.shadow);
     if (old.valid())
         TRY(release(vcpu, old.tables));

@@ -60,6 +60,10 @@ Status detach(Vcpu& vcpu) {
 }
 
 Status detach(Domain& domain) {
+    if (Harvester const harvester{domain})
+        stop_log_dirty(domain);
+    else
+        return Err{Error::preempted};
     for (Vcpu* const vcpu : domain.vcpus)
         TRY(detach(*vcpu));
     if (domain.ends_frame.valid())

@@ -10,6 +10,7 @@
 #include "hypercall/domain_info.hpp"
 #include "hypercall/domain_life.hpp"
 #include "hypercall/handlers.hpp"
+#include "hypercall/shadow_op.hpp"
 #include "hypercall/shares.hpp"
 
 namespace hypercall {
@@ -124,6 +125,7 @@ Answer manage(Call& call, Domain& subject, xen_domctl_t& op) {
     case XEN_DOMCTL_setnodeaffinity:
     case XEN_DOMCTL_getnodeaffinity: return node_affinity(call, op);
     case XEN_DOMCTL_settimeoffset: return set_time_offset(op);
+    case XEN_DOMCTL_shadow_op: return shadow_op(call, subject, op);
     case XEN_DOMCTL_get_cpu_policy: return get_domain_cpu_policy(call, subject, op);
     case XEN_DOMCTL_set_cpu_policy: return set_domain_cpu_policy(call, op);
     default: return Err{Error::not_implemented};

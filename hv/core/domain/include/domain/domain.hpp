@@ -11,11 +11,13 @@
 #include "base/lock.hpp"
 #include "base/number.hpp"
 #include "console/guest_line.hpp"
+#include "domain/log_dirty.hpp"
 #include "domain/paging_host.hpp"
 #include "domain/system.hpp"
 #include "domain/vcpu.hpp"
 #include "events/event_table.hpp"
 #include "grants/lock.hpp"
+#include "logdirty/dirty_log.hpp"
 #include "mm/gfn_map.hpp"
 #include "shadow_pt/paging.hpp"
 
@@ -73,6 +75,8 @@ struct Domain : events::Owner {
     shared_info_t& shared;
     events::EventTable events;
     grants::LockedGrants grants;
+    logdirty::DirtyLog log; ///< of what was written
+    LogDirtyProgress log_dirty;
     PagingHost host;
     shadow_pt::Paging<PagingHost> paging;
 

@@ -101,6 +101,8 @@ struct Vcpu {
         [[nodiscard]] bool valid() const { return tables.valid(); }
     };
     Root kernel_root, user_root;
+    /// The tables of both, for harvests on other CPUs; 0: none.
+    std::array<std::atomic<std::uint64_t>, 2> tracked_roots{};
     shadow_pt::Root leaving_root{}; ///< replaced, but not yet given back: that was preempted (SP-9)
     /// A context was refused, for this reason, and what had been taken for it is not all given back yet.
     std::optional<base::Error> refused_context;

@@ -11,7 +11,8 @@
 ///     free run  ->  allocated (references >= 1)  ->  quarantined  ->  scrubbed, free run
 ///
 /// Who holds a reference may read everything here, and the frame stays its owner's. Without one, `owner`, `flags` and
-/// `gfn` are hints. `link`, and `gfn` of a free frame, are touched under the frame allocator's lock only.
+/// `gfn` are hints. `link`, and `gfn` of a free frame, are touched under the frame allocator's lock only; `link` of an allocated
+/// frame counts the entries of other domains that may write to it (domain/paging_host.hpp), and is 0 when it is freed.
 #pragma once
 
 #include <atomic>
