@@ -2,6 +2,7 @@
 /// its own: tables for the first pages of its address space, and data.
 #pragma once
 
+#include "domain/lifecycle.hpp"
 #include "domain/memory.hpp"
 #include "domain/roots.hpp"
 #include "domain/running.hpp"
@@ -52,6 +53,18 @@ class SecondDomain {
         hypervisor_.system->this_cpu().in_guest = false; // at the door, so that nobody waits for it
         return static_cast<std::int64_t>(frame_.rax);
     }
+    /// Its vCPU is paused and off its CPU; go() has it run again.
+    void stop() {
+        domain::pause(*domain);
+        EXPECT_THROW(call(__HYPERVISOR_xen_version, XENVER_version), Idle);
+    }
+    void go() {
+        ASSERT(domain::unpause(*domain).ok());
+        arch_fake::OnCpu const here{base::CpuId{1}};
+        run::enter_next(*hypervisor_.system, frame_);
+        hypervisor_.system->this_cpu().in_guest = false; // as after call()
+    }
+
     template <typename T> std::uint64_t put(T const& value, std::uint64_t offset = 0) {
         std::memcpy(arch::direct_map(machine_frame(kFirstPage)) + offset, &value, sizeof value);
         return kScratch + offset;
