@@ -139,7 +139,7 @@ TEST_F(PageTables, AnotherDomainsFramesAreMappedByTheirOwnNumbersOrNotAtAll) {
     EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, DOMID_SELF), 0);
     EXPECT_EQ(map(kPage, 0xfee0'1000 | kWritable, DOMID_IO), 0) << "a device's page";
     EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, DOMID_IO), kEperm) << "RAM is no device's";
-    EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, DOMID_XEN), kEperm);
+    EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, DOMID_XEN), kEinval);
     EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, 5), kEsrch);
     EXPECT_EQ(map(kHole, blank(0) << 12 | kWritable, DOMID_SELF), kEinval);
     EXPECT_EQ(map(kNowhere, blank(0) << 12 | kWritable, DOMID_SELF), kEinval);

@@ -68,6 +68,9 @@ void install_root(Root root, base::Mfn shadow);
 enum class MachineToPhys : std::uint8_t { machine, identity };
 void show_machine_to_phys(MachineToPhys which);
 
+/// The frame of page @p index of the table that MachineToPhys::identity shows; invalid beyond its numbers.
+base::Mfn identity_table_frame(std::uint64_t index);
+
 /// Makes @p root the translation of the guest from now on. Flushes as owed.
 [[gnu::hot]] void use_root(Root root);
 

@@ -98,6 +98,15 @@ void fill_identity() {
     }
 }
 
+base::Mfn identity_frame(std::uint64_t index) {
+    if (index >= identity_bytes >> base::kPageShift)
+        return {};
+    base::Vaddr const address = kIdentity + (index << base::kPageShift);
+    auto const* const directory = arch::frame_as<std::uint64_t const>(frame_in(identity_slot()));
+    auto const* const table = arch::frame_as<std::uint64_t const>(frame_in(directory[base::table_index(address, 3)]));
+    return frame_in(table[base::table_index(address, 2)]) + index % (kLargePage >> base::kPageShift);
+}
+
 base::Mfn empty_page() { return frame_of(image_maddr(zeroes)); }
 
 ImageExtent image_extent() {

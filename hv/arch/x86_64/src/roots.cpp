@@ -62,6 +62,8 @@ void show_machine_to_phys(MachineToPhys which) {
     cpu_area.data.flush_owed[index(Root::kernel)] = true;
 }
 
+base::Mfn identity_table_frame(std::uint64_t index) { return identity_frame(index); }
+
 void use_root(Root root) {
     auto& data = cpu_area.data;
     bool& owed = data.flush_owed[index(root)];

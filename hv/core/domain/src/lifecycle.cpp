@@ -159,6 +159,12 @@ void stop_all_vcpus(Domain& domain) {
         perform(system, system.scheduler.pause(vcpu->entity, system.now()));
 }
 
+void let_all_vcpus_go(Domain& domain) {
+    auto& system = domain.system;
+    for (Vcpu* const vcpu : domain.vcpus)
+        perform(system, system.scheduler.resume(vcpu->entity, system.now()));
+}
+
 } // namespace
 
 void tell_of_end(System& system) {
@@ -182,6 +188,13 @@ void shut_down(Domain& domain, std::uint32_t reason) {
     tell_of_end(domain.system);
 }
 
+void resume(Domain& domain) {
+    if (!domain.shut_down.exchange(false))
+        return;
+    domain.shutdown_code = ~0U;
+    let_all_vcpus_go(domain);
+}
+
 void pause(Domain& domain) {
     if (domain.pauses.fetch_add(1, std::memory_order_seq_cst) == 0)
         stop_all_vcpus(domain);
@@ -193,11 +206,8 @@ Status unpause(Domain& domain) {
         if (pauses == 0)
             return Err{Error::invalid};
     } while (!domain.pauses.compare_exchange_weak(pauses, pauses - 1, std::memory_order_seq_cst));
-    if (pauses > 1)
-        return {};
-    auto& system = domain.system;
-    for (Vcpu* const vcpu : domain.vcpus)
-        perform(system, system.scheduler.resume(vcpu->entity, system.now()));
+    if (pauses == 1)
+        let_all_vcpus_go(domain);
     return {};
 }
 

@@ -58,9 +58,21 @@ Result<Target> PagingHost::translate_own(Gfn gfn) {
     return translate_device(gfn);
 }
 
+/// Read only, and nobody's to give back: as a device's.
+Result<Target> PagingHost::translate_identity(Gfn gfn) {
+    if (gfn < kIdentityTableGfn)
+        return Err{Error::invalid};
+    Mfn const frame = arch::identity_table_frame(gfn.raw() - kIdentityTableGfn.raw());
+    if (!frame.valid())
+        return Err{Error::invalid};
+    return Target{.frame = frame, .kind = TargetKind::device, .shown = Gfn{frame.raw()}, .read_only = true};
+}
+
 Result<Target> PagingHost::translate(Gfn gfn, shadow_pt::Wanted, Source source) {
     if (source.devices_only)
         return translate_device(gfn);
+    if (source.identity)
+        return translate_identity(gfn);
     if (source.other == nullptr || source.other == &domain_)
         return translate_own(gfn);
     auto found = source.other->gfns.get(gfn);

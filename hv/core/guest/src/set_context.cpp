@@ -122,6 +122,7 @@ Status take_tables(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
 
 /// Gives back what a refused context had taken; the reason for the refusal is the last thing that is said.
 Status give_back_tables(domain::Vcpu& vcpu) {
+    vcpu.initialised.store(false, std::memory_order_release);
     TRY(domain::set_root(vcpu, arch::Root::kernel, Gfn{}));
     TRY(domain::set_root(vcpu, arch::Root::user, Gfn{}));
     domain::drop_descriptors(vcpu);

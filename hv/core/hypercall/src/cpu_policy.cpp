@@ -20,6 +20,8 @@ constexpr std::uint32_t kCacheLeaf = 4, kFeatureLeaf = 7, kTopologyLeaf = 0xb, k
 constexpr std::uint32_t kMostCaches = 6, kMostTopology = 2, kMostXsave = 63;
 constexpr std::uint32_t kPlatformInfo = 0xce; ///< MSR_INTEL_PLATFORM_INFO: no CPUID faulting for guests
 
+constexpr std::uint32_t kMostMsrs = 2; ///< that 4.17's tools know: this one, and MSR_ARCH_CAPABILITIES
+
 /// Whose view.
 enum class View : std::uint8_t { host, guest };
 
@@ -88,7 +90,7 @@ template <typename Request> base::Status fill(Call& call, View view, Request& re
         request.nr_leaves = count;
     }
     if (address_of(request.msrs).raw() == 0) {
-        request.nr_msrs = 1;
+        request.nr_msrs = kMostMsrs;
     } else {
         if (request.nr_msrs == 0)
             return Err{Error::no_buffers};
@@ -161,7 +163,7 @@ Answer get_domain_cpu_policy(Call& call, domain::Domain& subject, xen_domctl_t& 
 
 Answer set_domain_cpu_policy(Call& call, xen_domctl_t& op) {
     auto const& request = op.u.cpu_policy;
-    if (request.nr_leaves > kMostLeaves || request.nr_msrs > 2)
+    if (request.nr_leaves > kMostLeaves || request.nr_msrs > kMostMsrs)
         return Err{Error::too_big};
     GuestArray<xen_cpuid_leaf_t> const leaves{call.vcpu, address_of(request.leaves)};
     for (std::uint32_t i = 0; i < request.nr_leaves; ++i)

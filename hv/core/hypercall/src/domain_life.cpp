@@ -118,15 +118,14 @@ Answer destroy_domain(Call& call, xen_domctl_t const& op) {
 Answer set_vcpu_context(Call& call, Domain& subject, xen_domctl_t const& op) {
     auto const& request = op.u.vcpucontext;
     Vcpu* const vcpu = subject.vcpu(base::VcpuId{request.vcpu});
-    if (&subject == &call.domain() || vcpu == nullptr || subject.pauses.load(std::memory_order_seq_cst) == 0)
+    bool const stopped = subject.pauses.load(std::memory_order_seq_cst) != 0 || subject.shut_down.load();
+    if (&subject == &call.domain() || vcpu == nullptr || !stopped)
         return Err{Error::invalid};
     if (address_of(request.ctxt).raw() == 0)
         return Err{Error::not_supported}; // resetting a vCPU
     domain::Claim const claim{*vcpu};
     if (!claim || !vcpu->entity.off())
         return Err{Error::preempted};
-    if (vcpu->initialised.load(std::memory_order_acquire))
-        return Err{Error::busy};
     auto const context = TRY(domain::make_scratch<vcpu_guest_context_t>(subject.system));
     TRY(domain::copy_from_guest(call.vcpu, call.vcpu.mode, std::as_writable_bytes(std::span{context.get(), 1}),
                                 address_of(request.ctxt)));

@@ -10,6 +10,7 @@
 #include "hypercall/domain_info.hpp"
 #include "hypercall/domain_life.hpp"
 #include "hypercall/handlers.hpp"
+#include "hypercall/saved_state.hpp"
 #include "hypercall/shadow_op.hpp"
 #include "hypercall/shares.hpp"
 
@@ -125,6 +126,14 @@ Answer manage(Call& call, Domain& subject, xen_domctl_t& op) {
     case XEN_DOMCTL_setnodeaffinity:
     case XEN_DOMCTL_getnodeaffinity: return node_affinity(call, op);
     case XEN_DOMCTL_settimeoffset: return set_time_offset(op);
+    case XEN_DOMCTL_getpageframeinfo3: return get_page_types(call, subject, op);
+    case XEN_DOMCTL_get_ext_vcpucontext: return get_further_context(call, subject, op);
+    case XEN_DOMCTL_set_ext_vcpucontext: return set_further_context(call, subject, op);
+    case XEN_DOMCTL_getvcpuextstate: return get_extended_state(call, subject, op);
+    case XEN_DOMCTL_setvcpuextstate: return set_extended_state(call, subject, op);
+    case XEN_DOMCTL_get_vcpu_msrs: return get_msrs(call, subject, op);
+    case XEN_DOMCTL_set_vcpu_msrs: return set_msrs(subject, op);
+    case XEN_DOMCTL_resumedomain: return resume_domain(call, subject);
     case XEN_DOMCTL_shadow_op: return shadow_op(call, subject, op);
     case XEN_DOMCTL_get_cpu_policy: return get_domain_cpu_policy(call, subject, op);
     case XEN_DOMCTL_set_cpu_policy: return set_domain_cpu_policy(call, op);

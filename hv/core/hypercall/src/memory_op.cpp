@@ -138,6 +138,23 @@ Answer machphys_mapping(Call& call) {
     return 0;
 }
 
+/// The identity table, in pieces of 2 MiB, as DOMID_XEN's frames: a toolstack that translates with it finds translated domains'
+/// numbers unchanged (SP-28). There is none for domains of 32 bits: one number that is nobody's.
+Answer machphys_list(Call& call, bool compatible) {
+    if (!call.domain().privileged)
+        return Err{Error::not_permitted};
+    constexpr std::uint64_t kPages = 512, kEntries = kPages * base::kPageSize / sizeof(std::uint64_t);
+    auto list = TRY(call.read<xen_machphys_mfn_list_t>(1));
+    auto const pieces = compatible ? 1 : (call.domain().system.frames.size() + kEntries - 1) / kEntries;
+    auto const count = static_cast<unsigned>(std::min<std::uint64_t>(pieces, list.max_extents));
+    domain::GuestArray<xen_pfn_t> const extents{call.vcpu, address_of(list.extent_start)};
+    for (unsigned i = 0; i < count; ++i)
+        TRY(extents.write(i, domain::kIdentityTableGfn.raw() + (compatible ? pieces : i) * kPages));
+    list.nr_extents = count;
+    TRY(call.write(1, list));
+    return 0;
+}
+
 Answer machine_memory_map(Call& call) {
     if (!call.domain().privileged)
         return Err{Error::not_permitted};
@@ -279,6 +296,9 @@ Answer memory_op(Call& call) {
         return number_of(call, [](Domain& target) { return Answer{domain::quota(target).limit()}; });
     case XENMEM_get_sharing_freed_pages:
     case XENMEM_get_sharing_shared_pages: return 0; // no two domains share one
+    case XENMEM_get_vnumainfo: return Err{Error::not_supported}; // no domain has any
+    case XENMEM_machphys_mfn_list: return machphys_list(call, false);
+    case XENMEM_machphys_compat_mfn_list: return machphys_list(call, true);
     case XENMEM_machphys_mapping: return machphys_mapping(call);
     case XENMEM_machine_memory_map: return machine_memory_map(call);
     case XENMEM_memory_map: return memory_map(call);

@@ -53,10 +53,12 @@ base::Result<Subjects> subjects(Call& call, std::uint32_t foreign) {
     if (frames == DOMID_IO)
         answer.frames.devices_only = true;
     else if (frames == DOMID_XEN)
-        return Err{Error::not_permitted}; // the hypervisor's frames: none is shown yet
+        answer.frames.identity = call.domain().privileged;
     else if (frames != DOMID_SELF)
         answer.owner = TRY(other_domain(call, frames));
     // The tables' own domain is what a Source means by default.
+    if (frames == DOMID_XEN && !answer.frames.identity)
+        return Err{Error::not_permitted};
     if (answer.owner != answer.tables && !answer.frames.devices_only)
         answer.frames.other = answer.owner;
     return answer;

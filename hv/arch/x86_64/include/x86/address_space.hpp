@@ -28,6 +28,8 @@ void clear_machine_to_phys();
 void map_identity(PageTableBuilder& pattern, std::uint64_t frames, std::uint64_t length, LargeFrameSource take_large);
 /// Fills it.
 void fill_identity();
+/// The frame of one of its pages; invalid beyond the numbers.
+base::Mfn identity_frame(std::uint64_t index);
 
 /// [start, end) of the image in physical memory, and the part of it that nobody may write.
 struct ImageExtent {

@@ -43,6 +43,9 @@ void pause(Domain& domain);
 /// (VIRQ_DOM_EXC). For domain 0 itself the machine is powered off or restarted.
 void shut_down(Domain& domain, std::uint32_t reason);
 
+/// Ends shut_down(): the domain's vCPUs go on where they were. Nothing if it has not shut down.
+void resume(Domain& domain);
+
 /// The domain did what it cannot go on after, or what the hypervisor cannot repair: says @p why on the console with
 /// the vCPU's state, and shuts it down (SHUTDOWN_crash). @p live: the registers of the vCPU that this CPU runs.
 void crash(Domain& domain, std::string_view why, arch::Registers const& live);

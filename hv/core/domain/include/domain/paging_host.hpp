@@ -16,12 +16,16 @@ namespace domain {
 struct Domain;
 struct System;
 
+/// DOMID_XEN's frame numbers: the pages of the identity table, one after the other. (Not from 0, which means a gap.)
+inline constexpr base::Gfn kIdentityTableGfn{512};
+
 class PagingHost {
   public:
     /// Whose frames an entry may name.
     struct Source {
         Domain* other = nullptr;   ///< a domain that the caller may map frames of; null: the caller's own
         bool devices_only = false; ///< DOMID_IO
+        bool identity = false;     ///< DOMID_XEN: pages of the table by which each number is its own (SP-28)
         bool operator==(Source const&) const = default;
     };
 
@@ -51,6 +55,7 @@ class PagingHost {
   private:
     [[nodiscard]] Domain* owner_of(base::Mfn frame) const;
     [[nodiscard]] base::Result<shadow_pt::Target> translate_own(base::Gfn gfn);
+    [[nodiscard]] base::Result<shadow_pt::Target> translate_identity(base::Gfn gfn);
     [[nodiscard]] base::Result<shadow_pt::Target> translate_device(base::Gfn gfn);
 
     System& system_;
