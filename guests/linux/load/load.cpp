@@ -12,6 +12,7 @@
 #include <cinttypes>
 #include <cstddef>
 #include <string_view>
+#include <vector>
 
 #include "load.hpp"
 
@@ -24,6 +25,7 @@ constexpr char const* kUsage = R"(usage: tern-load COMMAND ...
   clock SECONDS                    calls of clock_gettime() a second
   vdso                             whether clock_gettime() needs the kernel
   tick PERIOD FILE                 each PERIOD microseconds; FILE has the ticks, and the longest time between two, in nanoseconds
+  check MIB SECONDS                writes to pages of MIB MiB here and there, and sees whether each is as it was left
   dirty MIB RATE                   writes to each page of MIB MiB in turn, RATE MiB a second; 0: as fast as it can
   beat ADDRESS PORT PERIOD         sends a datagram each PERIOD microseconds
   sink PORT                        serves `send`
@@ -128,6 +130,56 @@ void vdso() {
     }
 }
 
+/// Pages that are filled anew again and again, and what each must hold: none is ever as it was before its last filling.
+class Pattern {
+  public:
+    explicit Pattern(std::uint64_t mib) : fillings_(mib * kPagesPerMib), words_(fillings_.size() * kWords) {
+        for (std::size_t page = 0; page < pages(); ++page)
+            fill(page);
+    }
+    [[nodiscard]] std::size_t pages() const { return fillings_.size(); }
+    void fill(std::size_t page) {
+        ++fillings_[page];
+        for (std::size_t word = 0; word < kWords; ++word)
+            words_[page * kWords + word] = content(page, word);
+    }
+    [[nodiscard]] bool right(std::size_t page) const {
+        for (std::size_t word = 0; word < kWords; ++word)
+            if (words_[page * kWords + word] != content(page, word))
+                return false;
+        return true;
+    }
+
+  private:
+    static constexpr std::size_t kPagesPerMib = 256, kWords = 512;
+    [[nodiscard]] std::uint64_t content(std::size_t page, std::size_t word) const {
+        return (fillings_[page] << 32 ^ page << 12 ^ word) * 0x9e37'79b9'7f4a'7c15;
+    }
+
+    std::vector<std::uint64_t> fillings_, words_;
+};
+
+void check(std::uint64_t mib, std::uint64_t seconds) {
+    Pattern pattern{mib};
+    std::uint64_t checked = 0, chance = 1;
+    auto const see = [&](std::size_t page) {
+        if (!pattern.right(page)) {
+            std::printf("page %zu is not as it was left, after %" PRIu64 " that were\n", page, checked);
+            std::exit(1);
+        }
+        ++checked;
+    };
+    for (auto const end = Clock::now() + std::chrono::seconds{seconds}; Clock::now() < end;) {
+        chance = chance * 6364136223846793005 + 1442695040888963407;
+        auto const page = static_cast<std::size_t>(chance >> 33) % pattern.pages();
+        see(page);
+        pattern.fill(page);
+    }
+    for (std::size_t page = 0; page < pattern.pages(); ++page)
+        see(page);
+    std::printf("%" PRIu64 " pages, each as it was left\n", checked);
+}
+
 struct Command {
     std::string_view name;
     int words; ///< after the name
@@ -138,6 +190,7 @@ constexpr Command kCommands[] = {
     {"clock", 1, [](char** w) { clock_rate(number(w[0])); }},
     {"vdso", 0, [](char**) { vdso(); }},
     {"tick", 2, [](char** w) { tick(number(w[0]), w[1]); }},
+    {"check", 2, [](char** w) { check(number(w[0]), number(w[1])); }},
     {"dirty", 2, [](char** w) { dirty(number(w[0]), number(w[1])); }},
     {"beat", 3, [](char** w) { beat(w[0], port(w[1]), std::chrono::microseconds{number(w[2])}); }},
     {"sink", 1, [](char** w) { sink(port(w[0])); }},

@@ -137,6 +137,27 @@ def neighbours(hypervisor, mebibytes):
     assert status == 0 and output.decode() == f"clock_gettime {kernel}\n", f"{status}: {output.decode()}{errors.decode()}"
 
 
+def saved(hypervisor):
+    """A busy guest is saved and restored: each page of its memory is as it left it, the connection by which it is asked lives on, and
+    it can be stopped as before."""
+    script = "set -e\n" + webs.SHELL + ENDS + """
+        truncate -s 4M /tmp/disk; web 1 'disk=["/tmp/disk,raw,xvda,rw"]'; answers 1
+        timeout 200 wget -qO /tmp/checked 'http://10.0.0.101/cgi-bin/load?check+24+15' & held=$!
+        timeout 60 sh -c 'until test -n "$(wget -qO- "http://10.0.0.101/cgi-bin/load?vdso")"; do :; done'
+        for round in 1 2; do
+            first=$(xl domid web1); xl save web1 /tmp/saved >/dev/null 2>&1; test "$(xl list | wc -l)" = 2
+            xl restore /tmp/saved >/dev/null 2>&1; test "$(xl domid web1)" != "$first"; rm /tmp/saved
+        done
+        wait $held; grep ', each as it was left' /tmp/checked; answers 1
+        dd if=/dev/urandom of=/tmp/sent bs=1M count=4 2>/dev/null
+        test "$(nc 10.0.0.101 20 </tmp/sent)" = written; cmp /tmp/sent /tmp/disk
+        timeout 120 xl shutdown -w web1 >/dev/null; gone
+        test -z "$(losetup -a)"; ! ls /sys/class/net | grep -q vif
+        echo saved; """ + CLEAN_LOG
+    lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
+    assert lines[-1:] == ["saved"], f"it said: {lines}"
+
+
 def many(hypervisor, count):
     """All at once, on 4 GiB: each answers a ping, reads back what is written to a disk of its own, and the last was made in no more
     than twice the time of the first; when they are gone, so is what they had."""
@@ -207,7 +228,7 @@ def thousand(hypervisor):
 
 def tests_on(hypervisor, prefix):
     return [HostTest(f"qemu.{prefix}.{body.__name__}", functools.partial(body, hypervisor))
-            for body in (life, mistakes, devices, control, kernels, churn)]
+            for body in (life, mistakes, devices, control, kernels, churn, saved)]
 
 
 def tests():
