@@ -1,4 +1,4 @@
-/// XEN_DOMCTL_shadow_op: what a domain has written, as domain 0 is told (docs/abi.md §9.7; SP-5, SP-21, SP-22).
+/// XEN_DOMCTL_shadow_op: what a domain has written, as domain 0 is told (docs/abi.md §9.4; SP-5, SP-21, SP-22).
 #include <bitset>
 
 #include "abi/toolstack.hpp"

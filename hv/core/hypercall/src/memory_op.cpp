@@ -293,7 +293,7 @@ Answer memory_op(Call& call) {
     case XENMEM_maximum_reservation:
         return number_of(call, [](Domain& target) { return Answer{domain::quota(target).limit()}; });
     case XENMEM_get_sharing_freed_pages:
-    case XENMEM_get_sharing_shared_pages: return 0; // no two domains share one
+    case XENMEM_get_sharing_shared_pages: return 0;              // no two domains share one
     case XENMEM_get_vnumainfo: return Err{Error::not_supported}; // no domain has any
     case XENMEM_machphys_mfn_list: return machphys_list(call, false);
     case XENMEM_machphys_compat_mfn_list: return machphys_list(call, true);

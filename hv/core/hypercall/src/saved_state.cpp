@@ -1,4 +1,4 @@
-// What Xen's toolstack saves and restores a domain with, beside the calls that make one (docs/abi.md §8.1, §9.7).
+// What Xen's toolstack saves and restores a domain with, beside the calls that make one (docs/abi.md §8.1, §9.4).
 
 #include "hypercall/saved_state.hpp"
 

@@ -1,4 +1,4 @@
-// XEN_DOMCTL_shadow_op: a toolstack's view of log-dirty, with Xen's meaning (docs/abi.md §9.7, SP-22, SP-28). Shadows are always
+// XEN_DOMCTL_shadow_op: a toolstack's view of log-dirty, with Xen's meaning (docs/abi.md §9.4, SP-22, SP-28). Shadows are always
 // on here; what this switches is the log.
 
 #include <algorithm>

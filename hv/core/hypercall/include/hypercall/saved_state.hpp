@@ -1,4 +1,4 @@
-/// domctl: what a toolstack saves of a domain beside its pages and contexts, and gives to another (docs/abi.md §8.1, §9.7).
+/// domctl: what a toolstack saves of a domain beside its pages and contexts, and gives to another (docs/abi.md §8.1, §9.4).
 #pragma once
 
 #include "abi/toolstack.hpp"

@@ -1,4 +1,4 @@
-/// domctl: what a domain has written, as a toolstack asks for it (docs/abi.md §9.7).
+/// domctl: what a domain has written, as a toolstack asks for it (docs/abi.md §9.4).
 #pragma once
 
 #include "abi/toolstack.hpp"
