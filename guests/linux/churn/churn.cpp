@@ -1,13 +1,13 @@
 /// tern-churn: makes many domains of one small kernel through libxenctrl, one after the other or all at once, sees each run, and
 /// ends them; then says how many frames are free that were not before. Runs in domain 0, on Tern and on Xen.
 #include <getopt.h>
-#include <time.h>
 
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <vector>
 
 extern "C" {

@@ -12,7 +12,6 @@
 #pragma once
 
 #include <atomic>
-#include <bit>
 #include <cstdint>
 #include <span>
 
@@ -59,20 +58,10 @@ class DirtyLog {
         if (on())
             set(foreign_, gfn, writable);
     }
-    [[nodiscard]] bool is_foreign(base::Gfn gfn) const {
-        auto const raw = gfn.raw();
-        return raw / kBits < foreign_.size() && (load(foreign_, raw / kBits) >> raw % kBits & 1) != 0;
-    }
-    /// Marks all frames that others may write to. Answers how many they are.
-    std::uint64_t mark_foreign() {
-        std::uint64_t count = 0;
+    /// Marks all frames that others may write to.
+    void mark_foreign() {
         for (std::size_t index = 0; index < foreign_.size(); ++index)
-            if (auto const bits = load(foreign_, index); bits != 0) {
-                std::atomic_ref{dirty_[index]}.fetch_or(bits);
-                for (auto rest = bits; rest != 0; rest &= rest - 1)
-                    ++count;
-            }
-        return count;
+            put_back(index, load(foreign_, index));
     }
 
     // --- by words of 64 frames; those beyond the log are 0 ---------------------------------------------------------------
@@ -84,7 +73,7 @@ class DirtyLog {
     [[nodiscard]] std::uint64_t take(std::uint64_t index) {
         return index < dirty_.size() && load(dirty_, index) != 0 ? std::atomic_ref{dirty_[index]}.exchange(0) : 0;
     }
-    /// What was taken could not be delivered.
+    /// Marks the frames of a word; as when what was taken could not be delivered.
     void put_back(std::uint64_t index, std::uint64_t bits) {
         if (bits != 0)
             std::atomic_ref{dirty_[index]}.fetch_or(bits);

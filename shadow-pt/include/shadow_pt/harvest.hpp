@@ -139,10 +139,10 @@ template <Host H> void Paging<H>::begin_harvest() {
     }
     harvest_.next = 0;
     harvest_.gfn = base::Gfn{0};
-    harvest_.whole = everything_.load() > 0;
-    if (harvest_.whole)
+    bool const whole = everything_.load() > 0;
+    if (whole)
         everything_.fetch_sub(1);
-    harvest_.phase = harvest_.whole ? HarvestPhase::whole : HarvestPhase::previous;
+    harvest_.phase = whole ? HarvestPhase::whole : HarvestPhase::previous;
     walking_.clear();
     fresh_.with([&](StartList& fresh) { std::swap(fresh, walking_); });
 }

@@ -307,7 +307,6 @@ template <Host H> class Paging {
     };
     struct Harvest {
         HarvestPhase phase = HarvestPhase::idle;
-        bool whole = false;
         unsigned next = 0; ///< start, of the list that `phase` names
         Gfn gfn;           ///< in HarvestPhase::whole
         unsigned depth = 0;

@@ -48,7 +48,7 @@ Status harvest(Domain& domain) {
         return Err{Error::invalid};
     TRY(domain.paging.harvest());
     mark_areas(domain);
-    progress.foreign_count = static_cast<std::uint32_t>(domain.log.mark_foreign());
+    domain.log.mark_foreign();
     return {};
 }
 

@@ -24,10 +24,9 @@ struct LogDirtyProgress {
     enum class Step : std::uint8_t { idle, foreign, first, collecting, copying };
     std::atomic<bool> busy{false};
     Step step = Step::idle;
-    base::Gfn cursor{0};             ///< in `foreign`
-    std::uint64_t next = 0;          ///< in `copying`: the next word
-    std::uint32_t dirty = 0;         ///< in `copying`: bits so far
-    std::uint32_t foreign_count = 0; ///< of the last harvest: frames that others may write to
+    base::Gfn cursor{0};     ///< in `foreign`
+    std::uint64_t next = 0;  ///< in `copying`: the next word
+    std::uint32_t dirty = 0; ///< in `copying`: bits so far
 };
 
 /// Holds a domain's harvests for a scope: false if another CPU is at it.
