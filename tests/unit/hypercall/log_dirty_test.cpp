@@ -92,12 +92,23 @@ TEST_F(LogDirty, WhatCannotBeDeliveredStaysInTheLog) {
     track();
     processor_writes(7 << 12);
     EXPECT_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN, kNowhere), kEfault);
-    EXPECT_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN), 0) << "without a bitmap only a count is asked for";
     hypervisor.put(kBitmap, std::uint64_t{0});
     EXPECT_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN, kBitmap, 5), 0);
     EXPECT_EQ(hypervisor.get<std::uint64_t>(kBitmap), 0U) << "a part of the domain";
     EXPECT_EQ(told.pages, 5U);
     EXPECT_EQ(dirty(), Bitmap{1 << 7});
+    EXPECT_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_OFF), 0);
+}
+
+TEST_F(LogDirty, WithoutABitmapOnlyTheCountIsTold) {
+    track();
+    processor_writes(6 << 12);
+    processor_writes(7 << 12);
+    EXPECT_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_PEEK), 0);
+    EXPECT_EQ(told.stats.dirty_count, 2U);
+    EXPECT_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_CLEAN), 0) << "which cleans, as on Xen";
+    EXPECT_EQ(told.stats.dirty_count, 2U);
+    EXPECT_EQ(dirty(), Bitmap{});
     EXPECT_EQ(shadow_op(XEN_DOMCTL_SHADOW_OP_OFF), 0);
 }
 

@@ -27,7 +27,8 @@ std::uint64_t wanted(std::uint64_t index, std::uint64_t pages) {
     return left >= kBits ? ~std::uint64_t{0} : (std::uint64_t{1} << left) - 1;
 }
 
-/// Copies the log's next words to the caller, and takes them if @p clean. What cannot be delivered stays in the log.
+/// Copies the log's next words to the caller, if it wants them (@p to is not 0), and takes them if @p clean. What cannot be
+/// delivered stays in the log.
 base::Status copy_piece(Call& call, Domain& subject, std::uint64_t pages, base::Vaddr to, bool clean) {
     auto& log = subject.log;
     auto& progress = subject.log_dirty;
@@ -46,7 +47,9 @@ base::Status copy_piece(Call& call, Domain& subject, std::uint64_t pages, base::
             ++dirty;
     }
     auto const bytes = std::min(count * sizeof(std::uint64_t), (pages + 7) / 8 - progress.next * sizeof(std::uint64_t));
-    auto const copied = domain::copy_to_guest(call.vcpu, call.vcpu.mode, to + progress.next * sizeof(std::uint64_t),
+    base::Status const copied =
+        to.raw() == 0 ? base::Status{}
+                      : domain::copy_to_guest(call.vcpu, call.vcpu.mode, to + progress.next * sizeof(std::uint64_t),
                                               std::as_bytes(std::span{piece}).first(bytes));
     if (!copied.ok()) {
         for (std::uint64_t i = 0; clean && i < count; ++i)
@@ -58,7 +61,7 @@ base::Status copy_piece(Call& call, Domain& subject, std::uint64_t pages, base::
     return {};
 }
 
-/// CLEAN and PEEK. A null bitmap asks for the count alone, and cleans nothing.
+/// CLEAN and PEEK. Without a bitmap only the count is told, and as on Xen CLEAN cleans all the same.
 Answer tell(Call& call, Domain& subject, xen_domctl_t& op, bool clean) {
     auto& request = op.u.shadow_op;
     auto& progress = subject.log_dirty;
@@ -72,7 +75,7 @@ Answer tell(Call& call, Domain& subject, xen_domctl_t& op, bool clean) {
         progress.dirty = 0;
     }
     auto const to = address_of(request.dirty_bitmap);
-    while (to.raw() != 0 && progress.next * kBits < pages) {
+    while (progress.next * kBits < pages) {
         auto const copied = copy_piece(call, subject, pages, to, clean);
         if (!copied.ok()) {
             progress.step = Step::idle;
