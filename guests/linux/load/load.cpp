@@ -27,6 +27,7 @@ constexpr char const* kUsage = R"(usage: tern-load COMMAND ...
   tick PERIOD FILE                 each PERIOD microseconds; FILE has the ticks, and the longest time between two, in nanoseconds
   check MIB SECONDS                writes to pages of MIB MiB here and there, and sees whether each is as it was left
   dirty MIB RATE                   writes to each page of MIB MiB in turn, RATE MiB a second; 0: as fast as it can
+  touch MIB SECONDS                writes to each page of MIB MiB in turn, as fast as it can: MiB a second
   beat ADDRESS PORT PERIOD         sends a datagram each PERIOD microseconds
   sink PORT                        serves `send`
   echo PORT                        serves `ask`
@@ -112,14 +113,30 @@ void vdso() {
     }
 }
 
+/// Memory that is there.
+std::uint64_t volatile* pages_of(std::uint64_t mib) {
+    void* const memory =
+        mmap(nullptr, mib << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (mib == 0 || memory == MAP_FAILED)
+        fail("memory");
+    return static_cast<std::uint64_t volatile*>(memory);
+}
+
+void touch(std::uint64_t mib, std::uint64_t seconds) {
+    constexpr std::size_t kPage = 4096, kPagesPerMib = 256;
+    auto* const words = pages_of(mib);
+    double rounds = 0;
+    auto const begin = Clock::now();
+    for (auto const end = begin + std::chrono::seconds{seconds}; Clock::now() < end; ++rounds)
+        for (std::size_t page = 0; page < mib * kPagesPerMib; ++page)
+            words[page * (kPage / sizeof *words)] = page;
+    print_rate(rounds * static_cast<double>(mib), Clock::now() - begin);
+}
+
 [[noreturn]] void dirty(std::uint64_t mib, std::uint64_t rate) {
     constexpr std::size_t kPage = 4096, kPagesPerMib = 256;
     std::size_t const pages = mib * kPagesPerMib;
-    void* const memory =
-        mmap(nullptr, pages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (pages == 0 || memory == MAP_FAILED)
-        fail("memory");
-    auto* const words = static_cast<std::uint64_t volatile*>(memory);
+    auto* const words = pages_of(mib);
     constexpr unsigned kTurnsPerSecond = 100;
     std::size_t const a_turn = std::max<std::size_t>(1, rate * kPagesPerMib / kTurnsPerSecond);
     Pace pace{std::chrono::microseconds{1'000'000 / kTurnsPerSecond}};
@@ -192,6 +209,7 @@ constexpr Command kCommands[] = {
     {"tick", 2, [](char** w) { tick(number(w[0]), w[1]); }},
     {"check", 2, [](char** w) { check(number(w[0]), number(w[1])); }},
     {"dirty", 2, [](char** w) { dirty(number(w[0]), number(w[1])); }},
+    {"touch", 2, [](char** w) { touch(number(w[0]), number(w[1])); }},
     {"beat", 3, [](char** w) { beat(w[0], port(w[1]), std::chrono::microseconds{number(w[2])}); }},
     {"sink", 1, [](char** w) { sink(port(w[0])); }},
     {"echo", 1, [](char** w) { echo(port(w[0])); }},

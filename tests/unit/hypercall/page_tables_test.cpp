@@ -44,6 +44,25 @@ class PageTables : public Kernel {
     std::vector<base::Mfn> spare_;
 };
 
+TEST_F(PageTables, ThePoolKeepsNoMoreIdlePagesThanItsFloorAndGivesTheOthersBack) { // SP-10
+    auto const idle = [&] { return pool().size().pages - pool().size().in_use; };
+    auto const floor = domain::ShadowPool::floor_for(pages_at_first);
+    EXPECT_LE(idle(), floor);
+    auto const free_frames = [&] {
+        auto const memory = hypervisor.system->allocator.statistics();
+        return memory.free + memory.quarantined;
+    };
+    auto const before = free_frames();
+    std::vector<base::Mfn> taken;
+    while (taken.size() < 2 * floor)
+        taken.push_back(pool().take().value());
+    EXPECT_LT(free_frames(), before);
+    for (auto const page : taken)
+        pool().give(page, hypervisor.system->flush_clock.clock().now());
+    EXPECT_EQ(idle(), floor);
+    EXPECT_GE(free_frames() + floor, before);
+}
+
 TEST_F(PageTables, APinThatIsPreemptedGoesOnUntilAllBelowIsATable) {
     auto const root = tree(6);
     time_flies();
@@ -139,7 +158,7 @@ TEST_F(PageTables, AnotherDomainsFramesAreMappedByTheirOwnNumbersOrNotAtAll) {
     EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, DOMID_SELF), 0);
     EXPECT_EQ(map(kPage, 0xfee0'1000 | kWritable, DOMID_IO), 0) << "a device's page";
     EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, DOMID_IO), kEperm) << "RAM is no device's";
-    EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, DOMID_XEN), kEinval);
+    EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, DOMID_XEN), kEperm);
     EXPECT_EQ(map(kPage, blank(0) << 12 | kWritable, 5), kEsrch);
     EXPECT_EQ(map(kHole, blank(0) << 12 | kWritable, DOMID_SELF), kEinval);
     EXPECT_EQ(map(kNowhere, blank(0) << 12 | kWritable, DOMID_SELF), kEinval);

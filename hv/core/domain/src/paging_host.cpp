@@ -68,11 +68,11 @@ Result<Target> PagingHost::translate_identity(Gfn gfn) {
     return Target{.frame = frame, .kind = TargetKind::device, .shown = Gfn{frame.raw()}, .read_only = true};
 }
 
-Result<Target> PagingHost::translate(Gfn gfn, shadow_pt::Wanted, Source source) {
+Result<Target> PagingHost::translate(Gfn gfn, shadow_pt::Wanted wanted, Source source) {
     if (source.devices_only)
         return translate_device(gfn);
     if (source.identity)
-        return translate_identity(gfn);
+        return wanted.write ? Result<Target>{Err{Error::not_permitted}} : translate_identity(gfn);
     if (source.other == nullptr || source.other == &domain_)
         return translate_own(gfn);
     auto found = source.other->gfns.get(gfn);

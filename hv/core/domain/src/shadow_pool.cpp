@@ -47,6 +47,7 @@ ShadowPool::~ShadowPool() {
 }
 
 base::Status ShadowPool::fill(std::uint64_t floor) {
+    pages_.with([&](Pages& pages) { pages.floor = floor; });
     while (size().pages < floor) {
         Mfn const page = TRY(new_page());
         pages_.with([&](Pages& pages) {
@@ -97,10 +98,17 @@ Result<Mfn> ShadowPool::take() {
 
 void ShadowPool::give(Mfn page, shadow_pt::Stamp stamp) {
     frames_.table().info(page).state.stamp().store(stamp);
-    pages_.with([&](Pages& pages) {
-        push(pages.waiting, page);
+    bool const kept = pages_.with([&](Pages& pages) {
         --pages.size.in_use;
+        bool const keep = pages.size.pages - pages.size.in_use <= pages.floor;
+        if (keep)
+            push(pages.waiting, page);
+        else
+            --pages.size.pages;
+        return keep;
     });
+    if (!kept)
+        frames_.table().drop_reference(page); // into the allocator's own quarantine: its stamp stays
 }
 
 ShadowPool::Size ShadowPool::size() {

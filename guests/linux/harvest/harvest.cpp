@@ -1,0 +1,102 @@
+/// tern-harvest: has a domain's writes logged for a while, asks for them at a steady pace, and says what that took. Through
+/// libxenctrl, in domain 0, on Tern and on Xen.
+#include <getopt.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+extern "C" {
+#include <xenctrl.h>
+}
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr char const* kUsage = R"(usage: tern-harvest DOMID COUNT MILLISECONDS
+
+Logs what domain DOMID writes, and asks COUNT times, each MILLISECONDS, for what it has written since. Prints, in JSON, how long it took to
+begin, and for each time how long the answer took, in microseconds, and how many frames it had.
+)";
+
+[[noreturn]] void misuse() {
+    std::fputs(kUsage, stderr);
+    std::exit(2);
+}
+
+[[noreturn]] void fail(char const* what) {
+    std::fprintf(stderr, "tern-harvest: %s: %s\n", what, std::strerror(errno));
+    std::exit(1);
+}
+
+unsigned number(char const* text) {
+    char* end = nullptr;
+    unsigned long const value = std::strtoul(text, &end, 10);
+    if (end == text || *end != 0 || value > 1'000'000)
+        misuse();
+    return static_cast<unsigned>(value);
+}
+
+template <typename Work> long microseconds(Work&& work) {
+    auto const begin = Clock::now();
+    work();
+    return static_cast<long>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin).count());
+}
+
+struct Round {
+    long took;
+    unsigned dirty;
+};
+
+} // namespace
+
+int main(int count, char** words) {
+    if (count != 4)
+        misuse();
+    unsigned const domain = number(words[1]), rounds = number(words[2]), pause = number(words[3]);
+    xc_interface* const xen = xc_interface_open(nullptr, nullptr, 0);
+    if (xen == nullptr)
+        fail("there is no hypervisor to ask: this is no domain 0, or not as root");
+    xen_pfn_t last = 0;
+    if (xc_domain_maximum_gpfn(xen, domain, &last) != 0)
+        fail("no such domain");
+    unsigned long const pages = last + 1;
+    xc_hypercall_buffer_t buffer{}; // DECLARE_HYPERCALL_BUFFER, which is no C++
+    buffer.ubuf = reinterpret_cast<void*>(-1L);
+    auto const* const bitmap = static_cast<unsigned long const*>(
+        xc__hypercall_buffer_alloc_pages(xen, &buffer, static_cast<int>(pages / (8 * 4096UL) + 1)));
+    if (bitmap == nullptr)
+        fail("no memory for the bitmap");
+
+    long const start = microseconds([&] {
+        if (xc_shadow_control(xen, domain, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, nullptr, 0) != 0)
+            fail("its writes cannot be logged");
+    });
+    std::vector<Round> taken;
+    auto next = Clock::now();
+    for (unsigned round = 0; round < rounds; ++round) {
+        std::this_thread::sleep_until(next += std::chrono::milliseconds{pause});
+        xc_shadow_op_stats_t stats{};
+        long const took = microseconds([&] {
+            if (xc_logdirty_control(xen, domain, XEN_DOMCTL_SHADOW_OP_CLEAN, &buffer, pages, 0, &stats) !=
+                static_cast<long long>(pages))
+                fail("what it has written is not told");
+        });
+        unsigned dirty = 0;
+        for (unsigned long word = 0; word < pages / (8 * sizeof *bitmap); ++word)
+            dirty += static_cast<unsigned>(__builtin_popcountl(bitmap[word]));
+        taken.push_back({took, dirty});
+    }
+    if (xc_shadow_control(xen, domain, XEN_DOMCTL_SHADOW_OP_OFF, nullptr, 0) != 0)
+        fail("logging does not end");
+    std::printf(R"({"pages": %lu, "start_us": %ld, "rounds": [)", pages, start);
+    for (std::size_t i = 0; i < taken.size(); ++i)
+        std::printf(R"(%s{"us": %ld, "dirty": %u})", i == 0 ? "" : ", ", taken[i].took, taken[i].dirty);
+    std::puts("]}");
+    return 0;
+}
