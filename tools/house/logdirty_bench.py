@@ -37,7 +37,7 @@ def main(words):
 
 
 def measure(system, memory):
-    wanted = shape.Shape(hypervisor=system, cpus=2, cpu=CPU, memory=f"{memory + 2048}M")
+    wanted = shape.Shape(hypervisor=system, cpus=2, cpu=CPU, memory=memory + 2048)
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory, step(f"{system}: {len(TOUCHED)} rows"):
         ask(laboratory, webs.SHELL + f"web 1 memory={memory}; answers 1")
         return [row(laboratory, system, memory, touched) for touched in TOUCHED]
