@@ -10,7 +10,7 @@ import statistics
 from house import build, paths
 from house.guest_bench import CPU, FEWEST_PAIRS, at_least, compare, pattern, ratio_text
 from house.host import disk, hosts, shape, webs
-from house.say import Arguments, Failure, Progress, step
+from house.say import Arguments, Progress, step
 
 ABOUT = """Boots two hosts on Tern and two on real Xen, each pair with two guests, and measures the guests' network, disk and clock in turns
 (guests/linux/load). Prints how much there was of each a second, and the ratio of times: below 1 Tern is faster.
@@ -57,8 +57,8 @@ def main(words):
         with step(f"booting two hosts and two guests on {' and '.join(SYSTEMS)}"):
             up = {name: stack.enter_context(host(name, chosen.cpus, chosen.cpu)) for name in SYSTEMS}
             for laboratory in up.values():
-                ask(laboratory, SERVE, host=1)
-                ask(laboratory, SERVE + GUESTS)
+                laboratory.shell(SERVE, host=1)
+                laboratory.shell(SERVE + GUESTS)
         with step(f"{len(rows)} rows, {chosen.pairs} turns"):
             figures = measure(up, rows, chosen.pairs)
     results = [summary(name, figures[name]) for name in rows]
@@ -73,14 +73,6 @@ def host(name, cpus, cpu):
         yield laboratory
 
 
-def ask(laboratory, script, host=0):
-    """What the script prints."""
-    status, output, errors = laboratory.ask((b"sh", b"-c", script.encode()), host=host)
-    if status != 0:
-        raise Failure(f"{laboratory.shape.hypervisor}: {errors.decode().strip()} {output.decode().strip()}")
-    return output.decode()
-
-
 def measure(up, rows, pairs):
     """row -> system -> how many a second, turn by turn."""
     figures = {row: {name: [] for name in up} for row in rows}
@@ -89,7 +81,7 @@ def measure(up, rows, pairs):
         for row in rows:
             progress.show(f"turn {turn + 1} of {pairs}: {row}")
             for name, laboratory in up.items():
-                figures[row][name].append(float(ask(laboratory, f"{webs.SHELL}load 1 {ROWS[row][1]}")))
+                figures[row][name].append(float(laboratory.shell(f"{webs.SHELL}load 1 {ROWS[row][1]}")))
     progress.close()
     return figures
 

@@ -9,7 +9,7 @@ import statistics
 from house import build, paths
 from house.guest_bench import CPU
 from house.host import disk, hosts, shape, webs
-from house.say import Arguments, Failure, step
+from house.say import Arguments, step
 
 ABOUT = """Boots a host on Tern (and with --against xen one on real Xen) with one guest, which writes to W of its M MiB as fast as it can, while
 dom0 asks ten times a second what it has written (XEN_DOMCTL_shadow_op). Prints how long it takes to begin and to be answered, and
@@ -39,7 +39,7 @@ def main(words):
 def measure(system, memory):
     wanted = shape.Shape(hypervisor=system, cpus=2, cpu=CPU, memory=memory + 2048)
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory, step(f"{system}: {len(TOUCHED)} rows"):
-        ask(laboratory, webs.SHELL + f"web 1 memory={memory}; answers 1")
+        laboratory.shell(webs.SHELL + f"web 1 memory={memory}; answers 1")
         return [row(laboratory, system, memory, touched) for touched in TOUCHED]
 
 
@@ -48,8 +48,8 @@ def row(laboratory, system, memory, touched):
     touch = f"load 1 touch {touched} {SECONDS}" if touched else f"sleep {SECONDS}; echo 0"
     without, tracked, asked, starts = [], [], [], []
     for _ in range(TURNS):
-        without.append(float(ask(laboratory, webs.SHELL + touch)))
-        said = ask(laboratory, webs.SHELL + f"""
+        without.append(float(laboratory.shell(webs.SHELL + touch)))
+        said = laboratory.shell(webs.SHELL + f"""
             (usleep 300000; exec tern-harvest $(xl domid web1) {ROUNDS} {PAUSE}) >/tmp/harvest & harvest=$!
             {touch}; wait $harvest; cat /tmp/harvest""").splitlines()
         tracked.append(float(said[0]))
@@ -67,10 +67,3 @@ def table(rows):
     return "\n".join([head, *(
         f"{one['system']:6}{one['memory_mib']:>8}{one['touched_mib']:>9}{one['start_us'] / 1000:>8.1f} ms{one['harvest_us'] / 1000:>9.2f} ms"
         f"{one['dirty']:>9.0f}{'' if one['slower'] is None else format(one['slower'], '.2f'):>14}" for one in rows)])
-
-
-def ask(laboratory, script):
-    status, output, errors = laboratory.ask((b"sh", b"-c", script.encode()))
-    if status != 0:
-        raise Failure(f"{laboratory.shape.hypervisor}: {errors.decode().strip()} {output.decode().strip()}")
-    return output.decode()

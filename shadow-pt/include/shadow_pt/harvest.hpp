@@ -40,7 +40,7 @@ template <Host H> base::Status Paging<H>::start_tracking() {
     return {};
 }
 
-/// REQUIRES: no harvest is under way, and none of the domain's vCPUs runs.
+/// REQUIRES: no CPU is in a harvest.
 template <Host H> void Paging<H>::stop_tracking() {
     if (!tracking_.exchange(false))
         return;
@@ -88,12 +88,17 @@ template <Host H> void Paging<H>::starts_at(Mfn table, unsigned level) {
     host_.frame(table).unlock_table();
 }
 
+/// The level of a shadow; 0 if the page is none any more. Without a lock it is a hint.
+template <Host H> unsigned Paging<H>::level_of(Mfn shadow) {
+    auto const level = page(shadow).is_shadow() ? page(shadow).level() : 0;
+    return level <= 4 ? level : 0;
+}
+
 /// Locks the guest's table that @p shadow is the shadow of; invalid if it is that of none of @p level.
 template <Host H> base::Mfn Paging<H>::lock_shadow(Mfn shadow, unsigned level) {
-    auto const one = page(shadow);
-    if (!one.is_shadow() || one.level() != level)
+    if (level == 0 || level_of(shadow) != level)
         return {};
-    auto const table = one.table();
+    auto const table = page(shadow).table();
     if (!table.valid() || !host_.frame(table).lock_table(level))
         return {};
     if (host_.frame(table).link() == shadow)
@@ -103,10 +108,7 @@ template <Host H> base::Mfn Paging<H>::lock_shadow(Mfn shadow, unsigned level) {
 }
 
 template <Host H> void Paging<H>::unlist(Mfn shadow) {
-    auto const level = page(shadow).is_shadow() ? page(shadow).level() : 0;
-    if (level < 1 || level > 4)
-        return;
-    if (auto const table = lock_shadow(shadow, level); table.valid()) {
+    if (auto const table = lock_shadow(shadow, level_of(shadow)); table.valid()) {
         page(shadow).set_listed(false);
         host_.frame(table).unlock_table();
     }
@@ -139,10 +141,10 @@ template <Host H> void Paging<H>::begin_harvest() {
     }
     harvest_.next = 0;
     harvest_.gfn = base::Gfn{0};
-    bool const whole = everything_.load() > 0;
-    if (whole)
-        everything_.fetch_sub(1);
-    harvest_.phase = whole ? HarvestPhase::whole : HarvestPhase::previous;
+    auto left = everything_.load();
+    while (left > 0 && !everything_.compare_exchange_weak(left, left - 1)) // others may set it anew
+        ;
+    harvest_.phase = left > 0 ? HarvestPhase::whole : HarvestPhase::previous;
     walking_.clear();
     fresh_.with([&](StartList& fresh) { std::swap(fresh, walking_); });
 }
@@ -174,10 +176,7 @@ template <Host H> bool Paging<H>::next_start() {
 }
 
 template <Host H> void Paging<H>::push_start(Mfn shadow) {
-    if (!page(shadow).is_shadow())
-        return;
-    auto const level = page(shadow).level();
-    if (level >= 1 && level <= 4)
+    if (auto const level = level_of(shadow); level != 0)
         harvest_.path[harvest_.depth++] = {.shadow = shadow, .level = level, .next = 0};
 }
 

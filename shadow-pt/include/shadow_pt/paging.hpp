@@ -315,6 +315,7 @@ template <Host H> class Paging {
     void drop_list(StartList& list);
     void remember_start(Mfn table);
     void starts_at(Mfn table, unsigned level);
+    unsigned level_of(Mfn shadow);
     Mfn lock_shadow(Mfn shadow, unsigned level);
     void unlist(Mfn shadow);
     void begin_harvest();

@@ -131,10 +131,10 @@ def neighbours(hypervisor, mebibytes):
         load 1 vdso; """ + CLEAN_LOG
     wanted = shape.Shape(hypervisor=hypervisor, cpus=2, hosts=2, cpu=shape.CPU[hypervisor], disks=(("vm", mebibytes),))
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
-        laboratory.ask((b"sh", b"-c", serve.encode()), host=1)
-        status, output, errors = laboratory.ask((b"sh", b"-c", script.encode()))
+        laboratory.shell(serve, host=1)
+        said = laboratory.shell(script)
     kernel = "stays in user space" if hypervisor == "tern" else "calls the kernel"
-    assert status == 0 and output.decode() == f"clock_gettime {kernel}\n", f"{status}: {output.decode()}{errors.decode()}"
+    assert said == f"clock_gettime {kernel}\n", said
 
 
 def saved(hypervisor):
@@ -160,8 +160,7 @@ def saved(hypervisor):
     wanted = shape.Shape(hypervisor=hypervisor, cpus=2, hosts=2, cpu=shape.CPU[hypervisor], disks=(("vm", 160),))
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
         for script, host in ((first, 0), (second, 1), (third, 0), (fourth, 1)):
-            status, output, errors = laboratory.ask((b"sh", b"-c", script.encode()), host=host)
-            assert status == 0, f"{status}: {output.decode()}{errors.decode()}"
+            laboratory.shell(script, host=host)
 
 
 def many(hypervisor, count):
@@ -202,21 +201,16 @@ def kernels(hypervisor):
     a neighbour answers after each of them, and all memory comes back."""
     wanted = shape.Shape(hypervisor=hypervisor, cpus=2, cpu=shape.CPU[hypervisor])
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
-        def ask(script, *words):
-            status, output, errors = laboratory.ask((b"sh", b"-c", script.encode(), *(word.encode() for word in words)))
-            assert status == 0, f"{words}: {status}: {output.decode()}{errors.decode()}"
-            return output.decode(errors="replace")
-
-        ask(webs.SHELL + "set -e; web 1; answers 1")
-        before = ask(ENDS + "free").strip()
+        laboratory.shell(webs.SHELL + "set -e; web 1; answers 1")
+        before = laboratory.shell(ENDS + "free").strip()
         for name in paths.test_guests():
             if name == "toolstack":  # asks for nothing but what is dom0's
                 continue
-            said = ask(KERNEL, name)
+            said = laboratory.shell(KERNEL, name)
             report = tap.parse(said)
             assert not report.problem(), f"{name}: {report.problem()}\n{said}"
-            ask(webs.SHELL + "set -e; answers 1")
-        ask(ENDS + f"back {before} || {{ echo {before}; free; exit 1; }}; " + CLEAN_LOG)
+            laboratory.shell(webs.SHELL + "set -e; answers 1")
+        laboratory.shell(ENDS + f"back {before} || {{ echo {before}; free; exit 1; }}; " + CLEAN_LOG)
 
 
 def churn(hypervisor):

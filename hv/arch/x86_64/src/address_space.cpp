@@ -85,14 +85,22 @@ void map_identity(PageTableBuilder& pattern, std::uint64_t frames, std::uint64_t
                     Rights::guest_read);
 }
 
+namespace {
+
+/// The first frame of the identity table's large page that has its octet @p offset.
+base::Mfn identity_large_frame(std::uint64_t offset) {
+    base::Vaddr const address = kIdentity + offset;
+    auto const* const directory = arch::frame_as<std::uint64_t const>(frame_in(identity_slot()));
+    auto const* const table = arch::frame_as<std::uint64_t const>(frame_in(directory[base::table_index(address, 3)]));
+    return frame_in(table[base::table_index(address, 2)]);
+}
+
+} // namespace
+
 void fill_identity() {
     std::uint64_t number = 0;
-    auto const* const directory = arch::frame_as<std::uint64_t const>(frame_in(identity_slot()));
     for (std::uint64_t done = 0; done <= identity_bytes; done += kLargePage) {
-        base::Vaddr const address = kIdentity + done;
-        auto const* const table =
-            arch::frame_as<std::uint64_t const>(frame_in(directory[base::table_index(address, 3)]));
-        auto* const words = arch::frame_as<std::uint64_t>(frame_in(table[base::table_index(address, 2)]));
+        auto* const words = arch::frame_as<std::uint64_t>(identity_large_frame(done));
         for (std::uint64_t i = 0; i < kLargePage / sizeof(std::uint64_t); ++i)
             words[i] = done < identity_bytes ? number++ : ~std::uint64_t{0}; // the page of nothing comes after them
     }
@@ -101,10 +109,7 @@ void fill_identity() {
 base::Mfn identity_frame(std::uint64_t index) {
     if (index >= identity_bytes >> base::kPageShift)
         return {};
-    base::Vaddr const address = kIdentity + (index << base::kPageShift);
-    auto const* const directory = arch::frame_as<std::uint64_t const>(frame_in(identity_slot()));
-    auto const* const table = arch::frame_as<std::uint64_t const>(frame_in(directory[base::table_index(address, 3)]));
-    return frame_in(table[base::table_index(address, 2)]) + index % (kLargePage >> base::kPageShift);
+    return identity_large_frame(index << base::kPageShift) + index % (kLargePage >> base::kPageShift);
 }
 
 base::Mfn empty_page() { return frame_of(image_maddr(zeroes)); }

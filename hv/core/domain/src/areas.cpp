@@ -1,4 +1,5 @@
 #include "domain/areas.hpp"
+#include "domain/claim.hpp"
 
 #include "arch/cpu.hpp"
 #include "domain/domain.hpp"
@@ -18,7 +19,7 @@ Status register_vcpu_info(Vcpu& caller, Vcpu& target, base::Gfn gfn, std::uint32
         return Err{Error::no_such_address};
     if (&target != &caller && !target.down.load(std::memory_order_acquire))
         return Err{Error::invalid};
-    Claim const claim{target};
+    Claim const claim{target.claimed};
     if (!claim)
         return Err{Error::preempted};
     if (target.info_frame.valid())

@@ -33,7 +33,8 @@ void mark_areas(Domain& domain) {
 Status find_foreign_writers(Domain& domain) {
     auto& progress = domain.log_dirty;
     while (progress.cursor < domain.gfns.limit()) {
-        if (auto const frame = domain.gfns.get(progress.cursor); frame.ok() && writers_of(frame.value().info()) > 0)
+        if (auto const frame = domain.gfns.get(progress.cursor);
+            frame.ok() && frame.value().info().foreign_writers() > 0)
             domain.log.set_foreign(progress.cursor, true);
         progress.cursor = progress.cursor + 1;
         if (progress.cursor.raw() % 64 == 0 && slice_is_over(domain.system))
@@ -53,14 +54,6 @@ Status harvest(Domain& domain) {
 }
 
 } // namespace
-
-Harvester::Harvester(Domain& domain)
-    : domain_{domain}, mine_{!domain.log_dirty.busy.exchange(true, std::memory_order_acquire)} {}
-
-Harvester::~Harvester() {
-    if (mine_)
-        domain_.log_dirty.busy.store(false, std::memory_order_release);
-}
 
 Status start_log_dirty(Domain& domain) {
     auto& progress = domain.log_dirty;

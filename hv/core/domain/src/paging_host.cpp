@@ -101,13 +101,13 @@ void PagingHost::mark_dirty(Mfn frame) {
 void PagingHost::foreign_writer(Mfn frame, bool more) {
     auto& info = system_.frames.info(frame);
     Domain* const owner = owner_of(frame);
-    auto const before = count_writer(info, more);
+    auto const before = info.count_foreign_writer(more);
     bool const last = !more && before == 1;
     if (owner == nullptr || (!last && (!more || before != 0)))
         return;
     auto const gfn = system_.frames.gfn_of(frame);
     owner->log.set_foreign(gfn, more);
-    if (last && writers_of(info) > 0)
+    if (last && info.foreign_writers() > 0)
         owner->log.set_foreign(gfn, true); // another came in between
 }
 

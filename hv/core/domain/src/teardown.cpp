@@ -1,4 +1,5 @@
 #include "domain/teardown.hpp"
+#include "domain/claim.hpp"
 
 #include <utility>
 
@@ -60,10 +61,12 @@ Status detach(Vcpu& vcpu) {
 }
 
 Status detach(Domain& domain) {
-    if (Harvester const harvester{domain})
+    {
+        Claim const log{domain.log_dirty.busy};
+        if (!log)
+            return Err{Error::preempted};
         stop_log_dirty(domain);
-    else
-        return Err{Error::preempted};
+    }
     for (Vcpu* const vcpu : domain.vcpus)
         TRY(detach(*vcpu));
     if (domain.ends_frame.valid())
@@ -128,8 +131,8 @@ Status tear_down(Domain& domain, ReleaseGrants release_grants) {
         return status;
     };
     using enum Teardown::Step;
-    // One CPU at a time: another that was asked to do the same asks again.
-    if (domain.teardown.busy.exchange(true, std::memory_order_acquire))
+    Claim const claim{domain.teardown.busy};
+    if (!claim)
         return Err{Error::preempted};
     Status status{};
     if (step == alive)
@@ -145,7 +148,6 @@ Status tear_down(Domain& domain, ReleaseGrants release_grants) {
             tell_of_end(domain.system);
         }
     }
-    domain.teardown.busy.store(false, std::memory_order_release);
     return status;
 }
 

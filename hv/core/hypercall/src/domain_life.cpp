@@ -5,6 +5,7 @@
 
 #include "arch/cpu.hpp"
 #include "build/hypercall_page.hpp"
+#include "domain/claim.hpp"
 #include "domain/heap.hpp"
 #include "domain/lifecycle.hpp"
 #include "domain/memory.hpp"
@@ -117,13 +118,12 @@ Answer destroy_domain(Call& call, xen_domctl_t const& op) {
 
 Answer set_vcpu_context(Call& call, Domain& subject, xen_domctl_t const& op) {
     auto const& request = op.u.vcpucontext;
-    Vcpu* const vcpu = subject.vcpu(base::VcpuId{request.vcpu});
-    bool const stopped = subject.pauses.load(std::memory_order_seq_cst) != 0 || subject.shut_down.load();
-    if (&subject == &call.domain() || vcpu == nullptr || !stopped)
+    Vcpu* const vcpu = TRY(vcpu_of_another(call, subject, request.vcpu));
+    if (subject.pauses.load(std::memory_order_seq_cst) == 0 && !subject.shut_down.load())
         return Err{Error::invalid};
     if (address_of(request.ctxt).raw() == 0)
         return Err{Error::not_supported}; // resetting a vCPU
-    domain::Claim const claim{*vcpu};
+    domain::Claim const claim{vcpu->claimed};
     if (!claim || !vcpu->entity.off())
         return Err{Error::preempted};
     auto const context = TRY(domain::make_scratch<vcpu_guest_context_t>(subject.system));
@@ -139,14 +139,12 @@ Answer set_vcpu_context(Call& call, Domain& subject, xen_domctl_t const& op) {
 
 Answer get_vcpu_context(Call& call, Domain& subject, xen_domctl_t const& op) {
     auto const& request = op.u.vcpucontext;
-    Vcpu* const vcpu = subject.vcpu(base::VcpuId{request.vcpu});
-    if (&subject == &call.domain() || vcpu == nullptr)
-        return Err{Error::invalid};
+    Vcpu* const vcpu = TRY(vcpu_of_another(call, subject, request.vcpu));
     if (!vcpu->initialised.load(std::memory_order_acquire))
         return Err{Error::no_data};
     auto const context = TRY(domain::make_scratch<vcpu_guest_context_t>(subject.system));
     {
-        domain::Claim const claim{*vcpu};
+        domain::Claim const claim{vcpu->claimed};
         if (!claim)
             return Err{Error::preempted};
         domain::Stopped const stopped{*vcpu};

@@ -52,13 +52,13 @@ base::Result<Subjects> subjects(Call& call, std::uint32_t foreign) {
     auto const frames = static_cast<std::uint16_t>(foreign);
     if (frames == DOMID_IO)
         answer.frames.devices_only = true;
+    else if (frames == DOMID_XEN && !call.domain().privileged)
+        return Err{Error::not_permitted};
     else if (frames == DOMID_XEN)
-        answer.frames.identity = call.domain().privileged;
+        answer.frames.identity = true;
     else if (frames != DOMID_SELF)
         answer.owner = TRY(other_domain(call, frames));
     // The tables' own domain is what a Source means by default.
-    if (frames == DOMID_XEN && !answer.frames.identity)
-        return Err{Error::not_permitted};
     if (answer.owner != answer.tables && !answer.frames.devices_only)
         answer.frames.other = answer.owner;
     return answer;

@@ -2,11 +2,10 @@
 
 #include "hypercall/saved_state.hpp"
 
-#include <algorithm>
 #include <cstring>
 
 #include "arch/cpu.hpp"
-#include "domain/heap.hpp"
+#include "domain/claim.hpp"
 #include "domain/lifecycle.hpp"
 #include "domain/preemption.hpp"
 #include "domain/running.hpp"
@@ -28,14 +27,6 @@ xen_pfn_t type_of(Domain& subject, base::Gfn gfn) {
         return XEN_DOMCTL_PFINFO_NOTAB;
     return xen_pfn_t{shadow_pt::table_level(word.use())} << XEN_DOMCTL_PFINFO_LTAB_SHIFT |
            (word.pinned() ? XEN_DOMCTL_PFINFO_LPINTAB : 0);
-}
-
-/// A vCPU of a domain that is not the caller's.
-base::Result<Vcpu*> vcpu_of(Call& call, Domain& subject, std::uint32_t number) {
-    Vcpu* const vcpu = subject.vcpu(base::VcpuId{number});
-    if (&subject == &call.domain() || vcpu == nullptr)
-        return Err{Error::invalid};
-    return vcpu;
 }
 
 /// Before the XSAVE area: XCR0, and all that it ever was.
@@ -63,7 +54,7 @@ Answer get_page_types(Call& call, Domain& subject, xen_domctl_t& op) {
 Answer get_further_context(Call& call, Domain& subject, xen_domctl_t& op) {
     auto& state = op.u.ext_vcpucontext;
     auto const number = state.vcpu;
-    Vcpu const& vcpu = *TRY(vcpu_of(call, subject, number));
+    Vcpu const& vcpu = *TRY(vcpu_of_another(call, subject, number));
     state = {};
     state.vcpu = number;
     state.size = sizeof state;
@@ -78,12 +69,12 @@ Answer get_further_context(Call& call, Domain& subject, xen_domctl_t& op) {
 
 Answer set_further_context(Call& call, Domain& subject, xen_domctl_t const& op) {
     auto const& state = op.u.ext_vcpucontext;
-    Vcpu& vcpu = *TRY(vcpu_of(call, subject, state.vcpu));
+    Vcpu& vcpu = *TRY(vcpu_of_another(call, subject, state.vcpu));
     if (state.size < offsetof(xen_domctl_ext_vcpucontext, mcg_cap) ||
         !base::canonical(base::Vaddr{state.syscall32_callback_eip}) ||
         !base::canonical(base::Vaddr{state.sysenter_callback_eip}))
         return Err{Error::invalid};
-    domain::Claim const claim{vcpu};
+    domain::Claim const claim{vcpu.claimed};
     if (!claim)
         return Err{Error::preempted};
     domain::Stopped const stopped{vcpu};
@@ -94,7 +85,7 @@ Answer set_further_context(Call& call, Domain& subject, xen_domctl_t const& op) 
 
 Answer get_extended_state(Call& call, Domain& subject, xen_domctl_t& op) {
     auto& request = op.u.vcpuextstate;
-    Vcpu& vcpu = *TRY(vcpu_of(call, subject, request.vcpu));
+    Vcpu& vcpu = *TRY(vcpu_of_another(call, subject, request.vcpu));
     auto const to = address_of(request.buffer);
     bool const any = arch::supported_xcr0() != 0;
     auto const size = any ? kExtendedHeader + arch::extended_state_size() : 0;
@@ -106,7 +97,7 @@ Answer get_extended_state(Call& call, Domain& subject, xen_domctl_t& op) {
     }
     if (request.size != size || request.xfeature_mask != arch::supported_xcr0())
         return Err{Error::invalid};
-    domain::Claim const claim{vcpu};
+    domain::Claim const claim{vcpu.claimed};
     if (!claim)
         return Err{Error::preempted};
     domain::Stopped const stopped{vcpu};
@@ -120,7 +111,7 @@ Answer get_extended_state(Call& call, Domain& subject, xen_domctl_t& op) {
 
 Answer set_extended_state(Call& call, Domain& subject, xen_domctl_t const& op) {
     auto const& request = op.u.vcpuextstate;
-    Vcpu& vcpu = *TRY(vcpu_of(call, subject, request.vcpu));
+    Vcpu& vcpu = *TRY(vcpu_of_another(call, subject, request.vcpu));
     if (request.size < kExtendedHeader || request.size > kExtendedHeader + arch::extended_state_size())
         return Err{Error::invalid};
     domain::GuestArray<std::uint64_t> const header{call.vcpu, address_of(request.buffer)};
@@ -132,7 +123,7 @@ Answer set_extended_state(Call& call, Domain& subject, xen_domctl_t const& op) {
         domain::copy_from_guest(call.vcpu, call.vcpu.mode, area.first(request.size - kExtendedHeader), header.at(2));
     base::Status status = copied;
     if (copied.ok()) {
-        domain::Claim const claim{vcpu};
+        domain::Claim const claim{vcpu.claimed};
         if (claim) {
             domain::Stopped const stopped{vcpu};
             vcpu.xcr0 = xcr0;
@@ -148,7 +139,7 @@ Answer set_extended_state(Call& call, Domain& subject, xen_domctl_t const& op) {
 }
 
 Answer get_msrs(Call& call, Domain& subject, xen_domctl_t& op) {
-    static_cast<void>(TRY(vcpu_of(call, subject, op.u.vcpu_msrs.vcpu)));
+    static_cast<void>(TRY(vcpu_of_another(call, subject, op.u.vcpu_msrs.vcpu)));
     op.u.vcpu_msrs.msr_count = 0;
     TRY(call.write(0, op));
     return 0;

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 
 #include "abi/toolstack.hpp"
+#include "domain/claim.hpp"
 #include "domain/log_dirty.hpp"
 #include "domain/preemption.hpp"
 #include "hypercall/shadow_op.hpp"
@@ -97,8 +97,8 @@ Answer tell(Call& call, Domain& subject, xen_domctl_t& op, bool clean) {
 Answer shadow_op(Call& call, Domain& subject, xen_domctl_t& op) {
     if (&subject == &call.domain())
         return Err{Error::invalid};
-    domain::Harvester const harvester{subject};
-    if (!harvester)
+    domain::Claim const claim{subject.log_dirty.busy};
+    if (!claim)
         return Err{Error::preempted};
     auto& request = op.u.shadow_op;
     switch (request.op) {

@@ -3,6 +3,7 @@
 #include "abi/errno.hpp"
 #include "abi/xen.hpp"
 #include "domain/areas.hpp"
+#include "domain/claim.hpp"
 #include "domain/heap.hpp"
 #include "domain/running.hpp"
 #include "domain/timers.hpp"
@@ -20,7 +21,7 @@ using domain::Vcpu;
 Answer initialise(Call& call, Vcpu& target) {
     if (target.info() == nullptr)
         return Err{Error::invalid}; // ids from 32 on have no place in shared_info: register first
-    domain::Claim const claim{target};
+    domain::Claim const claim{target.claimed};
     if (!claim)
         return Err{Error::preempted};
     if (target.initialised.load(std::memory_order_acquire))

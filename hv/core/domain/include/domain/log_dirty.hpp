@@ -6,7 +6,7 @@
 ///     settle   every CPU flushes: now the pages may be read that were taken from the log
 ///
 /// Only translated domains: what a device writes by DMA leaves no mark. All may answer Error::preempted: call again with the same
-/// arguments. One caller at a time (Harvester).
+/// arguments. One caller at a time: it holds a Claim of LogDirtyProgress::busy.
 #pragma once
 
 #include <atomic>
@@ -29,26 +29,12 @@ struct LogDirtyProgress {
     std::uint32_t dirty = 0; ///< in `copying`: bits so far
 };
 
-/// Holds a domain's harvests for a scope: false if another CPU is at it.
-class [[nodiscard]] Harvester {
-  public:
-    explicit Harvester(Domain& domain);
-    Harvester(Harvester const&) = delete;
-    Harvester& operator=(Harvester const&) = delete;
-    ~Harvester();
-    explicit operator bool() const { return mine_; }
-
-  private:
-    Domain& domain_;
-    bool const mine_;
-};
-
-/// `invalid`: it is tracked already, or is no translated domain; `no_memory`. REQUIRES: a Harvester; a caller that is not @p domain.
+/// `invalid`: it is tracked already, or is no translated domain; `no_memory`. REQUIRES: a caller that is not @p domain.
 [[nodiscard]] base::Status start_log_dirty(Domain& domain);
-/// Nothing if it is not tracked. REQUIRES: a Harvester.
+/// Nothing if it is not tracked.
 void stop_log_dirty(Domain& domain);
 
-/// Brings the log up to date. REQUIRES: tracked; a Harvester.
+/// Brings the log up to date. REQUIRES: tracked.
 [[nodiscard]] base::Status collect_dirty(Domain& domain);
 /// When it returns, no CPU can write to the domain's memory by a translation from before.
 void settle_dirty(Domain& domain);

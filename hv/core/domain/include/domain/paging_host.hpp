@@ -2,13 +2,11 @@
 /// (shadow_pt::Host).
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "base/frame.hpp"
 #include "base/result.hpp"
 #include "domain/shadow_pool.hpp"
-#include "mm/frame_info.hpp"
 #include "shadow_pt/host.hpp"
 
 namespace domain {
@@ -64,13 +62,5 @@ class PagingHost {
 };
 
 static_assert(shadow_pt::Host<PagingHost>);
-
-/// How many entries of other domains may write to an allocated frame.
-[[nodiscard]] inline std::uint32_t writers_of(mm::FrameInfo& info) { return std::atomic_ref{info.link}.load(); }
-/// One more or less; answers how many there were.
-inline std::uint32_t count_writer(mm::FrameInfo& info, bool more) {
-    std::atomic_ref const count{info.link};
-    return more ? count.fetch_add(1) : count.fetch_sub(1);
-}
 
 } // namespace domain

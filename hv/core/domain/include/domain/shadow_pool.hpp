@@ -2,8 +2,9 @@
 ///
 /// A floor of pages is taken from free memory when the domain is made and given back at its end, so that what one
 /// domain does to its page tables takes nothing from another. Beyond the floor the pool grows while there is memory,
-/// and says how far; of pages that nothing uses it keeps no more than the floor, and gives the others back. A page that a shadow has left is zeroed and used again only after every CPU that may hold a
-/// paging-structure entry for it has flushed; until then it waits, first in, first out.
+/// and says how far; of pages that nothing uses it keeps no more than the floor, and gives the others back. A page that a
+/// shadow has left is zeroed and used again only after every CPU that may hold a paging-structure entry for it has flushed;
+/// until then it waits, first in, first out.
 #pragma once
 
 #include <cstdint>

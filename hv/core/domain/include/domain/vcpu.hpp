@@ -124,7 +124,7 @@ struct Vcpu {
     // --- running ---------------------------------------------------------------------------------------------------
     ScheduledVcpu entity{*this};
     timing::Timer singleshot, periodic, poll_timeout;
-    std::atomic<bool> claimed{false};     ///< by a Claim
+    std::atomic<bool> claimed{false};     ///< by the one that sets it up while it does not run (Claim)
     std::atomic<bool> initialised{false}; ///< VCPUOP_initialise or setvcpucontext gave it a context
     std::atomic<bool> down{true};         ///< VCPUOP_up / down
     std::atomic<bool> polling{false};     ///< in SCHEDOP_poll: any raise of the domain's wakes it to look again
@@ -133,24 +133,6 @@ struct Vcpu {
     [[nodiscard]] Root& root_of(Mode which) { return which == Mode::kernel ? kernel_root : user_root; }
     /// In shared_info, or in the page registered; null: none yet (ids from 32 on). Never null once it may run.
     [[nodiscard]] vcpu_info_t* info() const { return target.info.load(std::memory_order_acquire); }
-};
-
-/// Only one CPU at a time sets up a vCPU that does not run. Whoever is second asks again (Error::preempted): setting up
-/// is bounded, or preempted itself.
-class [[nodiscard]] Claim {
-  public:
-    explicit Claim(Vcpu& vcpu) : vcpu_{vcpu}, mine_{!vcpu.claimed.exchange(true, std::memory_order_acquire)} {}
-    Claim(Claim const&) = delete;
-    Claim& operator=(Claim const&) = delete;
-    ~Claim() {
-        if (mine_)
-            vcpu_.claimed.store(false, std::memory_order_release);
-    }
-    explicit operator bool() const { return mine_; }
-
-  private:
-    Vcpu& vcpu_;
-    bool const mine_;
 };
 
 } // namespace domain

@@ -42,6 +42,14 @@ struct Call {
 /// What the guest finds in RAX, or why not.
 using Answer = base::Result<std::int64_t>;
 
+/// A vCPU of @p subject, which is not the caller's own domain; `invalid` if there is none such.
+inline base::Result<domain::Vcpu*> vcpu_of_another(Call const& call, domain::Domain& subject, std::uint32_t number) {
+    auto* const vcpu = subject.vcpu(base::VcpuId{number});
+    if (&subject == &call.domain() || vcpu == nullptr)
+        return base::Err{base::Error::invalid};
+    return vcpu;
+}
+
 /// A guest pointer out of an ABI structure (XEN_GUEST_HANDLE).
 template <typename Handle> base::Vaddr address_of(Handle const& handle) {
     return base::Vaddr{reinterpret_cast<std::uint64_t>(handle.p)};

@@ -12,7 +12,7 @@
 ///
 /// Who holds a reference may read everything here, and the frame stays its owner's. Without one, `owner`, `flags` and
 /// `gfn` are hints. `link`, and `gfn` of a free frame, are touched under the frame allocator's lock only; `link` of an allocated
-/// frame counts the entries of other domains that may write to it (domain/paging_host.hpp), and is 0 when it is freed.
+/// frame counts its foreign writers, and is 0 when it is freed.
 #pragma once
 
 #include <atomic>
@@ -48,6 +48,14 @@ struct FrameInfo {
 
     [[nodiscard]] base::DomId owner_id() const { return base::DomId{owner.load(std::memory_order_relaxed)}; }
     [[nodiscard]] bool has(FrameFlag flag) const { return (flags.load(std::memory_order_relaxed) & flag) != 0; }
+
+    /// Of an allocated frame: how many entries of other domains may write to it (SP-21).
+    [[nodiscard]] std::uint32_t foreign_writers() { return std::atomic_ref{link}.load(); }
+    /// One more or less; answers how many there were.
+    std::uint32_t count_foreign_writer(bool more) {
+        std::atomic_ref const count{link};
+        return more ? count.fetch_add(1) : count.fetch_sub(1);
+    }
 
     /// The hypervisor's own page, which its owner may map (shared info, grant frames): never granted, never pinned,
     /// never dirty (SP-25).
