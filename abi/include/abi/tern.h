@@ -26,6 +26,40 @@ struct tern_reservation {
     uint64_t period;
     uint64_t slice;
 };
+
+/* struct tern_record: everything that Tern holds about a domain, as one value (docs/domain-record.md; abi/tern_record.h).
+ * Not domain 0, nor another whose frame numbers are the machine's: -EINVAL.
+ *
+ * Get: the domain must be paused or shut down (else -EBUSY), and stay so. `size`: the room at `buffer`; on return how much
+ * of it was written, or with `buffer` 0 how much will do. -ENOBUFS: too little room; `size` then says how much will do.
+ *
+ * Set: `size` is the record's length. The domain is paused and has never run, has as many vCPUs, and has all of its memory, with
+ * its contents, under the same numbers; nobody has its page tables mapped writable. On any error it is as it was: empty.
+ *   -EBUSY       it is not paused, or has a vCPU with a context, or (transparent) an event channel that somebody has bound
+ *   -EINVAL      no record, or one that contradicts itself; or its page tables are not what it says
+ *   -EOPNOTSUPP  a version, or a section that is not optional, that this Tern does not know; grants that it had mapped
+ *   -ENODEV      this CPU lacks what the guest has been told it has
+ *   -ERANGE      the domain's limits (vCPUs, ports, grants) are narrower than the record's
+ *   -ENODATA     the domain has not as many frames as the record says
+ *   -ENOSPC      its reservations of CPU time do not fit any more
+ *   -ENOMEM */
+#define TERN_get_record 3
+#define TERN_set_record 4
+
+/* Set: the guest knows that it has moved, since it suspended itself (docs/abi.md §8.1). It gets contexts, tables, limits and
+ * assists; event channels, grants, registered areas, timers and clocks are the new domain's, fresh. */
+#define TERN_RECORD_cooperative 1
+/* Set, not cooperative: the guest's clock goes on where it was. Otherwise the time that has gone by since is counted,
+ * by the two hosts' clocks of the day. */
+#define TERN_RECORD_clock_stood 2
+
+struct tern_record {
+    uint16_t domain;
+    uint16_t flags;  /* TERN_RECORD_*; get: 0 */
+    uint32_t unused; /* 0 */
+    uint64_t size;
+    uint64_t buffer; /* its address */
+};
 /* NOLINTEND */
 
 #endif
