@@ -60,6 +60,28 @@ struct tern_record {
     uint64_t size;
     uint64_t buffer; /* its address */
 };
+
+/* struct tern_hollow: takes out of a paused domain that never ran what its builder put there: the contexts of its vCPUs, which
+ * are down again, and the tables among its frames, which are plain memory again. Its event channels, grants and numbers
+ * stay. -EBUSY if it is not paused, -EINVAL if it has run, or is the caller's own. */
+#define TERN_hollow_out 5
+
+struct tern_hollow {
+    uint16_t domain;
+    uint16_t unused[3]; /* 0 */
+    uint64_t cursor;    /* 0; where a continued call goes on */
+};
+
+/* struct tern_swap: two frames of a domain as it is after TERN_hollow_out change places. Whoever has one of them mapped keeps it
+ * under its new number: so the pages that back ends have mapped come to lie where a domain of another host has them.
+ * -ENOENT if there is no such frame; otherwise as above, and -EBUSY also if a vCPU has a context. */
+#define TERN_swap_frames 11
+
+struct tern_swap {
+    uint16_t domain;
+    uint16_t unused[3]; /* 0 */
+    uint64_t one, other;
+};
 /* NOLINTEND */
 
 #endif

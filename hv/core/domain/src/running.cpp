@@ -101,21 +101,34 @@ void bring_up(Vcpu& vcpu) {
     perform(system, system.scheduler.resume(vcpu.entity, system.now()));
 }
 
-void take_down(Vcpu& vcpu) {
+namespace {
+
+/// False if it was down already.
+bool put_down(Vcpu& vcpu) {
     auto& system = vcpu.domain.system;
     sched::Kick const kick = system.scheduler.pause(vcpu.entity, system.now());
     if (vcpu.down.exchange(true, std::memory_order_seq_cst)) {
         perform(system, system.scheduler.resume(vcpu.entity, system.now()));
-        return;
+        return false;
     }
-    bool others_up = false;
-    for (Vcpu const* const other : vcpu.domain.vcpus)
-        others_up = others_up || !other->down.load(std::memory_order_seq_cst);
     stop_singleshot_timer(vcpu);
     stop_periodic_timer(vcpu);
     perform(system, kick);
+    return true;
+}
+
+} // namespace
+
+void take_down(Vcpu& vcpu) {
+    if (!put_down(vcpu))
+        return;
+    bool others_up = false;
+    for (Vcpu const* const other : vcpu.domain.vcpus)
+        others_up = others_up || !other->down.load(std::memory_order_seq_cst);
     if (!others_up)
         shut_down(vcpu.domain, SHUTDOWN_poweroff);
 }
+
+void keep_down(Vcpu& vcpu) { static_cast<void>(put_down(vcpu)); }
 
 } // namespace domain

@@ -49,17 +49,6 @@ Status die(Domain& domain) {
     return {};
 }
 
-Status detach(Vcpu& vcpu) {
-    for (timing::Timer* const timer : {&vcpu.singleshot, &vcpu.periodic, &vcpu.poll_timeout})
-        timer->stop();
-    TRY(set_root(vcpu, arch::Root::kernel, base::Gfn{}));
-    TRY(set_root(vcpu, arch::Root::user, base::Gfn{}));
-    drop_descriptors(vcpu);
-    if (vcpu.info_frame.valid())
-        vcpu.domain.paging.unhold(std::exchange(vcpu.info_frame, base::Mfn{}), shadow_pt::Use::writable);
-    return {};
-}
-
 Status detach(Domain& domain) {
     {
         Claim const log{domain.log_dirty.busy};
@@ -122,6 +111,17 @@ void bury(Domain& domain) {
 }
 
 } // namespace
+
+Status detach(Vcpu& vcpu) {
+    for (timing::Timer* const timer : {&vcpu.singleshot, &vcpu.periodic, &vcpu.poll_timeout})
+        timer->stop();
+    TRY(set_root(vcpu, arch::Root::kernel, base::Gfn{}));
+    TRY(set_root(vcpu, arch::Root::user, base::Gfn{}));
+    drop_descriptors(vcpu);
+    if (vcpu.info_frame.valid())
+        vcpu.domain.paging.unhold(std::exchange(vcpu.info_frame, base::Mfn{}), shadow_pt::Use::writable);
+    return {};
+}
 
 Status tear_down(Domain& domain, ReleaseGrants release_grants) {
     auto& step = domain.teardown.step;

@@ -2,6 +2,7 @@
 
 #include "abi/tern.h"
 
+#include "domain/hollow.hpp"
 #include "domain/running.hpp"
 #include "hypercall/handlers.hpp"
 
@@ -32,6 +33,33 @@ Answer reservation(Call& call) {
     return 0;
 }
 
+base::Result<domain::Domain*> another(Call& call, std::uint16_t id) {
+    auto* const subject = call.domain().system.find(base::DomId{id});
+    if (subject == nullptr)
+        return Err{Error::no_such_domain};
+    if (subject == &call.domain())
+        return Err{Error::invalid};
+    return subject;
+}
+
+Answer hollow_out(Call& call) {
+    auto request = TRY(call.read<tern_hollow>(1));
+    base::Gfn cursor{request.cursor};
+    auto const status = domain::hollow_out(*TRY(another(call, request.domain)), cursor);
+    if (!status && status.error() == Error::preempted) {
+        request.cursor = cursor.raw();
+        TRY(call.write(1, request));
+    }
+    TRY(status);
+    return 0;
+}
+
+Answer swap_frames(Call& call) {
+    auto const request = TRY(call.read<tern_swap>(1));
+    TRY(domain::swap_frames(*TRY(another(call, request.domain)), base::Gfn{request.one}, base::Gfn{request.other}));
+    return 0;
+}
+
 } // namespace
 
 Answer tern_op(Call& call) {
@@ -40,6 +68,8 @@ Answer tern_op(Call& call) {
     switch (call.u32(0)) {
     case TERN_set_reservation:
     case TERN_get_reservation: return reservation(call);
+    case TERN_hollow_out: return hollow_out(call);
+    case TERN_swap_frames: return swap_frames(call);
     default: return Err{Error::not_implemented};
     }
 }

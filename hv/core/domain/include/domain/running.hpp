@@ -46,6 +46,8 @@ void perform(System& system, sched::Kick const& kick);
 /// VCPUOP_up and down. Taking down the last vCPU that is up shuts the domain down.
 void bring_up(Vcpu& vcpu);
 void take_down(Vcpu& vcpu);
+/// Takes down a vCPU of a domain that has not begun to run: that ends nothing.
+void keep_down(Vcpu& vcpu);
 
 /// Returns once @p vcpu, which has been paused, is off its CPU and its state saved. That CPU is on its way out of it, and
 /// waits for nobody who waits here.

@@ -30,4 +30,7 @@ using ReleaseGrants = base::FunctionRef<base::Status(Domain&)>;
 /// pointer to a domain but the caller's own.
 void bury_the_dead(System& system);
 
+/// The step "detach" for one vCPU, which is off its CPU: what its context had taken, and its timers. `preempted`: call again.
+[[nodiscard]] base::Status detach(Vcpu& vcpu);
+
 } // namespace domain
