@@ -10,6 +10,7 @@
 #include "unit/boot/firmware.hpp"
 #include "unit/boot/loader.hpp"
 #include "unit/build/kernel_file.hpp"
+#include "unit/migrate/streams.hpp"
 #include "unit/unpack/packing.hpp"
 
 namespace {
@@ -67,6 +68,19 @@ ByteBuilder hostile_kernel(unsigned character) {
     return program;
 }
 
+/// Mode 1 of the stream target: records without what the target makes anew.
+ByteBuilder stream_records() {
+    auto const stream = test::small_stream();
+    auto const starts = test::records_in(stream);
+    ByteBuilder input;
+    input.u8(0xf);
+    for (std::size_t i = 0; i + 1 < starts.size(); ++i) {
+        auto const head = *base::load<migrate::format::Record>(stream, starts[i]);
+        input.u32(head.type).u32(head.length).append(base::Bytes{stream}.subspan(starts[i] + sizeof head, head.length));
+    }
+    return input;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -117,4 +131,7 @@ int main(int argc, char** argv) {
     write(corpus / "unpack/xz", test::xz(kernel, {.filter = LZMA_VLI_UNKNOWN, .check = LZMA_CHECK_CRC64}));
     write(corpus / "unpack/zstd", test::zstd(kernel));
     write(corpus / "unpack/gzip", test::gzip(kernel));
+
+    write(corpus / "stream/small", ByteBuilder{}.u8(0xe).append(test::small_stream()));
+    write(corpus / "stream/records", stream_records());
 }

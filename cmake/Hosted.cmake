@@ -1,0 +1,12 @@
+# Rooms of user space: compiled once, for Linux, with the sanitizers where the hosted world has them.
+#
+#   add_hosted_library(<name> SOURCES ... HEADERS ... USES ... PRIVATELY ...)
+#
+# USES names the rooms and libraries that its headers need, PRIVATELY those that only its sources do. As with two-world rooms, what is
+# not named is not seen.
+function(add_hosted_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;HEADERS;USES;PRIVATELY" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS include FILES ${arg_HEADERS})
+  target_link_libraries(${name} PUBLIC world_hosted ${arg_USES} PRIVATE ${arg_PRIVATELY})
+endfunction()

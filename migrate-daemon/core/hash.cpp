@@ -1,0 +1,48 @@
+#include "migrate/hash.hpp"
+
+#include <xxhash.h>
+
+namespace migrate {
+namespace {
+
+struct Part {
+    std::uint64_t gfn;
+    std::uint64_t check;
+};
+
+XXH128_hash_t part_of(Gfn gfn, std::uint64_t check, std::uint64_t seed) {
+    Part const part{gfn.raw(), check};
+    return XXH3_128bits_withSeed(&part, sizeof part, seed);
+}
+
+} // namespace
+
+std::uint64_t hash64(Bytes bytes, std::uint64_t seed) { return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed); }
+
+PageHash hash_page(PageView page, std::uint64_t seed) {
+    auto const hash = XXH3_128bits_withSeed(page.data(), page.size(), seed);
+    return {hash.low64, hash.high64};
+}
+
+void ImageDigest::add(Gfn gfn, std::uint64_t check, std::uint64_t seed) {
+    auto const part = part_of(gfn, check, seed);
+    low += part.low64;
+    high += part.high64;
+    ++pages;
+}
+
+void ImageDigest::remove(Gfn gfn, std::uint64_t check, std::uint64_t seed) {
+    auto const part = part_of(gfn, check, seed);
+    low -= part.low64;
+    high -= part.high64;
+    --pages;
+}
+
+ImageDigest& ImageDigest::operator+=(ImageDigest const& other) {
+    pages += other.pages;
+    low += other.low;
+    high += other.high;
+    return *this;
+}
+
+} // namespace migrate

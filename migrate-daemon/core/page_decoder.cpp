@@ -1,0 +1,117 @@
+#include "migrate/page_decoder.hpp"
+
+#include <utility>
+
+#include "migrate/delta.hpp"
+
+namespace migrate {
+
+ReceivedPages::ReceivedPages(MemoryLayout layout, std::uint64_t seed)
+    : layout_{std::move(layout)}, seed_{seed}, checks_(layout_.frames()), states_(layout_.frames()) {}
+
+Received& Received::operator+=(Received const& other) {
+    digest += other.digest;
+    frames += other.frames;
+    return *this;
+}
+
+PageDecoder::PageDecoder(ReceivedPages& book, unsigned stream, unsigned streams, GuestMemory& memory)
+    : book_{book}, stream_{stream}, streams_{streams}, memory_{memory}, zero_{hash_page(Page{}, book.seed_)} {
+    changed_.reserve(kMostBatchPages); // so that none moves while a batch points to it
+}
+
+Streamed<void> PageDecoder::batch(PageBatch const& batch) {
+    decoded_.clear();
+    changed_.clear();
+    writes_.clear();
+    auto contents = TRY(batch.contents(decompressor_, room_));
+    for (std::size_t i = 0; i < batch.count(); ++i)
+        TRY(decode(batch.entry(i), contents));
+    if (!contents.empty())
+        return refuse(StreamError::bad_contents);
+    return write_out();
+}
+
+Streamed<void> PageDecoder::decode(PageEntry const& entry, Bytes& contents) {
+    using State = ReceivedPages::State;
+    if (stream_of(entry.gfn, streams_) != stream_)
+        return refuse(StreamError::other_stream);
+    auto const index = book_.layout_.index_of(entry.gfn);
+    if (!index)
+        return refuse(StreamError::no_such_frame);
+    bool const present = book_.states_[*index] == State::present;
+    bool const builds_on_it = entry.kind == PageClass::delta || entry.kind == PageClass::same;
+    if (builds_on_it && !present)
+        return refuse(StreamError::never_sent);
+    if (entry.kind == PageClass::absent) {
+        decoded_.push_back({entry, *index, 0});
+        return {};
+    }
+    bool const is_zero = entry.kind == PageClass::zero;
+    PageHash hash = zero_;
+    std::byte const* page = nullptr;
+    if (!is_zero) {
+        auto const view = TRY(page_of(entry, contents));
+        hash = hash_page(view, book_.seed_);
+        page = view.data();
+    }
+    bool const other_than_before = entry.kind == PageClass::same && hash.check != book_.checks_[*index];
+    if (hash.fingerprint != entry.fingerprint || other_than_before)
+        return refuse(StreamError::page_differs);
+    decoded_.push_back({entry, *index, hash.check});
+    if (entry.kind != PageClass::same)
+        writes_.push_back({entry.gfn, page, !present});
+    return {};
+}
+
+Streamed<PageView> PageDecoder::page_of(PageEntry const& entry, Bytes& contents) {
+    if (entry.kind == PageClass::full) {
+        auto const page = base::slice(contents, 0, base::kPageSize);
+        if (!page)
+            return refuse(StreamError::bad_contents);
+        contents = contents.subspan(base::kPageSize);
+        return PageView{*page};
+    }
+    auto& page = changed_.emplace_back();
+    if (!memory_.read(entry.gfn, page))
+        return refuse(StreamError::cannot_read);
+    if (entry.kind == PageClass::delta && !apply_delta(contents, page))
+        return refuse(StreamError::bad_delta);
+    return PageView{page};
+}
+
+Streamed<void> PageDecoder::write_out() {
+    if (!writes_.empty() && !memory_.write(writes_))
+        return refuse(StreamError::cannot_write);
+    for (auto const& page : decoded_) {
+        bool const gone = page.entry.kind == PageClass::absent;
+        if (gone && book_.states_[page.index] != ReceivedPages::State::absent && !memory_.remove(page.entry.gfn))
+            return refuse(StreamError::cannot_write);
+        note(page);
+    }
+    return {};
+}
+
+void PageDecoder::note(Decoded const& page) {
+    using State = ReceivedPages::State;
+    auto& state = book_.states_[page.index];
+    auto& check = book_.checks_[page.index];
+    if (state == State::never_sent)
+        ++received_.frames;
+    if (state == State::present)
+        received_.digest.remove(page.entry.gfn, check, book_.seed_);
+    state = page.entry.kind == PageClass::absent ? State::absent : State::present;
+    check = page.check;
+    if (state == State::present)
+        received_.digest.add(page.entry.gfn, check, book_.seed_);
+}
+
+Streamed<void> verify_image(MemoryLayout const& layout, Received const& received, ImageDigest const& sent) {
+    if (received.frames != layout.frames())
+        return refuse(StreamError::incomplete);
+    if (received.digest != sent)
+        return refuse(StreamError::image_differs);
+    return {};
+}
+
+} // namespace migrate
