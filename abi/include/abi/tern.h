@@ -1,5 +1,6 @@
 /* What tools of domain 0 may ask of Tern that Xen does not know: one hypercall of two arguments, a command and the address
- * of its structure. Plain C, for programs of any kind; <xen/xen.h> comes first.
+ * of its structure. Plain C, for programs of any kind; <xen/xen.h> comes first. Fields called `unused` are 0; addresses are
+ * the caller's, of memory that is there (a hypercall buffer); times are nanoseconds.
  *
  * Answers: 0; -EPERM to any domain but 0, -ENOSYS for a command that is not known, -EFAULT, -ESRCH without such a domain,
  * -ENOENT without such a vCPU. */
@@ -81,6 +82,30 @@ struct tern_swap {
     uint16_t domain;
     uint16_t unused[3]; /* 0 */
     uint64_t one, other;
+};
+
+/* struct tern_pages: whole pages of a translated domain's RAM, by its own frame numbers, without a mapping of them.
+ *
+ * Write: the domain is paused, else -EBUSY. The pages at `data`, or zeroes if that is 0, become the contents of the frames
+ * `gfns`. Nothing is populated. A domain that is tracked has them dirty.
+ * Read: the domain may run, and each page may be of another moment.
+ *
+ * Of each page its result: 0, -ENOENT without such a frame, -EINVAL for a special page, -EBUSY (write) for one that is a page
+ * table or has descriptors. With `results` 0 the first that fails ends the call, which answers so. `done` says how many pages
+ * were dealt with, from the first on: after a call that did not answer 0, too. Set it to 0 before.
+ * -EINVAL: flags that are not 0, or no translated domain, or the caller's own. */
+#define TERN_write_pages 6
+#define TERN_read_pages 10
+
+struct tern_pages {
+    uint16_t domain;
+    uint16_t flags; /* 0 */
+    uint32_t count;
+    uint32_t done;
+    uint32_t unused;
+    uint64_t gfns;    /* address of uint64_t[count] */
+    uint64_t data;    /* address of count pages */
+    uint64_t results; /* address of int32_t[count], or 0 */
 };
 /* NOLINTEND */
 

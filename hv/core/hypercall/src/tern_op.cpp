@@ -5,6 +5,7 @@
 #include "domain/hollow.hpp"
 #include "domain/running.hpp"
 #include "hypercall/handlers.hpp"
+#include "hypercall/pages.hpp"
 
 namespace hypercall {
 namespace {
@@ -70,6 +71,8 @@ Answer tern_op(Call& call) {
     case TERN_get_reservation: return reservation(call);
     case TERN_hollow_out: return hollow_out(call);
     case TERN_swap_frames: return swap_frames(call);
+    case TERN_write_pages: return write_pages(call);
+    case TERN_read_pages: return read_pages(call);
     default: return Err{Error::not_implemented};
     }
 }
