@@ -107,6 +107,28 @@ struct tern_pages {
     uint64_t data;    /* address of count pages */
     uint64_t results; /* address of int32_t[count], or 0 */
 };
+
+/* struct tern_stamps: this host's clocks, and when a domain ran by them: what a downtime is measured with. System time counts
+ * from the host's start; 0 stands for never.
+ *
+ * last_ran: when one of its vCPUs last left a CPU; of a domain that is paused or has shut down, the moment of its last
+ * instruction. first_ran: when one first came to a CPU, after it was made or after its last pause or shutdown ended; 0: none has,
+ * since. paused_since, shut_down_since: 0 unless it is so now. */
+#define TERN_get_stamps 7
+
+struct tern_stamps {
+    uint16_t domain;
+    uint16_t unused[3];
+    uint64_t now; /* of one moment: system time, */
+    uint64_t tsc; /* the processor's counter, */
+    uint32_t tsc_khz;
+    uint32_t wall_nanoseconds; /* and UTC */
+    uint64_t wall_seconds;
+    uint64_t last_ran;
+    uint64_t first_ran;
+    uint64_t paused_since;
+    uint64_t shut_down_since;
+};
 /* NOLINTEND */
 
 #endif

@@ -60,6 +60,10 @@ class SecondDomain {
     }
     void go() {
         ASSERT(domain::unpause(*domain).ok());
+        enter();
+    }
+    /// Its CPU looks who is to run.
+    void enter() {
         arch_fake::OnCpu const here{base::CpuId{1}};
         run::enter_next(*hypervisor_.system, frame_);
         hypervisor_.system->this_cpu().in_guest = false; // as after call()

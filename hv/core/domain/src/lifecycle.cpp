@@ -161,6 +161,7 @@ void stop_all_vcpus(Domain& domain) {
 
 void let_all_vcpus_go(Domain& domain) {
     auto& system = domain.system;
+    domain.stamps.set_going();
     for (Vcpu* const vcpu : domain.vcpus)
         perform(system, system.scheduler.resume(vcpu->entity, system.now()));
 }
@@ -184,6 +185,7 @@ void shut_down(Domain& domain, std::uint32_t reason) {
         default: arch::reboot();
         }
     }
+    domain.stamps.shut_down = domain.system.now();
     stop_all_vcpus(domain);
     tell_of_end(domain.system);
 }
@@ -196,8 +198,10 @@ void resume(Domain& domain) {
 }
 
 void pause(Domain& domain) {
-    if (domain.pauses.fetch_add(1, std::memory_order_seq_cst) == 0)
-        stop_all_vcpus(domain);
+    if (domain.pauses.fetch_add(1, std::memory_order_seq_cst) != 0)
+        return;
+    domain.stamps.paused = domain.system.now();
+    stop_all_vcpus(domain);
 }
 
 Status unpause(Domain& domain) {

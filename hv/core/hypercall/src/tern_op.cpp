@@ -6,6 +6,7 @@
 #include "domain/running.hpp"
 #include "hypercall/handlers.hpp"
 #include "hypercall/pages.hpp"
+#include "hypercall/stamps.hpp"
 
 namespace hypercall {
 namespace {
@@ -73,6 +74,7 @@ Answer tern_op(Call& call) {
     case TERN_swap_frames: return swap_frames(call);
     case TERN_write_pages: return write_pages(call);
     case TERN_read_pages: return read_pages(call);
+    case TERN_get_stamps: return get_stamps(call);
     default: return Err{Error::not_implemented};
     }
 }

@@ -61,11 +61,14 @@ void put_on(System& system, Cpu& cpu, Vcpu& vcpu, arch::Registers& frame) {
 /// Asks the scheduler who is next, and makes it so. False: nobody.
 bool switch_to_next(System& system, Cpu& cpu, arch::Registers& frame) {
     auto const self = arch::this_cpu();
-    auto const decision = system.scheduler.schedule(self, system.now());
+    auto const now = system.now();
+    auto const decision = system.scheduler.schedule(self, now);
     cpu.decision_ends = decision.until;
     decision.kicks.for_each(
         [&](std::size_t other) { domain::perform(system, {base::CpuId{static_cast<std::uint32_t>(other)}}); });
     bool const rested = std::exchange(cpu.resting, false);
+    if (decision.previous != nullptr && !rested)
+        vcpu_of(*decision.previous).left.store(now, std::memory_order_relaxed);
     if (decision.next == nullptr && decision.previous != nullptr) {
         cpu.resting = system.scheduler.rest(*decision.previous);
         if (cpu.resting)
@@ -87,6 +90,7 @@ bool switch_to_next(System& system, Cpu& cpu, arch::Registers& frame) {
         if (rested)
             domain::write_runstate_area(next);
     }
+    next.domain.stamps.runs([&] { return system.now(); });
     return true;
 }
 

@@ -13,6 +13,7 @@
 #include "console/guest_line.hpp"
 #include "domain/log_dirty.hpp"
 #include "domain/paging_host.hpp"
+#include "domain/stamps.hpp"
 #include "domain/system.hpp"
 #include "domain/vcpu.hpp"
 #include "events/event_table.hpp"
@@ -95,6 +96,7 @@ struct Domain : events::Owner {
     std::atomic<std::uint32_t> shutdown_code{~0U};
     std::atomic<bool> shut_down{false};
     std::atomic<bool> dying{false};
+    Stamps stamps;
     Teardown teardown; ///< of the CPU that has made it busy
 };
 

@@ -128,6 +128,8 @@ struct Vcpu {
     std::atomic<bool> initialised{false}; ///< VCPUOP_initialise or setvcpucontext gave it a context
     std::atomic<bool> down{true};         ///< VCPUOP_up / down
     std::atomic<bool> polling{false};     ///< in SCHEDOP_poll: any raise of the domain's wakes it to look again
+    std::atomic<std::uint64_t> left{
+        0}; ///< system time when it last left the guest to run no more for a while; 0: never
 
     [[nodiscard]] bool in_kernel() const { return mode == Mode::kernel; }
     [[nodiscard]] Root& root_of(Mode which) { return which == Mode::kernel ? kernel_root : user_root; }
