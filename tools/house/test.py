@@ -3,7 +3,7 @@ import re
 import time
 
 from house import build, guests, hosted, results, slow
-from house.host import dom0_tests, domu_tests
+from house.host import dom0_tests, domu_tests, migrate_tests
 from house.host import tests as host_tests
 from house.say import Arguments, Failure, say
 
@@ -43,7 +43,7 @@ def main(words):
     wanted = lambda name: bool(chosen.expression.search(name))
     build.set_up()
     machine_tests = [test for test in guests.tests() + slow.sampled_boots() if wanted(test.name)]
-    dom0 = [test for test in dom0_tests.tests() + domu_tests.tests() if wanted(test.name)]
+    dom0 = [test for test in dom0_tests.tests() + domu_tests.tests() + migrate_tests.tests() if wanted(test.name)]
     slow_names = [name for name in slow.names() if wanted(name)] if chosen.all else []
     counted = hosted.Count()
     try:

@@ -1,0 +1,104 @@
+#include "save.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "engine/description.hpp"
+#include "engine/guardian.hpp"
+#include "engine/sender.hpp"
+#include "engine/stop.hpp"
+#include "files.hpp"
+#include "hypervisor/record.hpp"
+#include "hypervisor/suspension.hpp"
+#include "progress.hpp"
+
+namespace app {
+namespace {
+
+using hypervisor::Toolstack;
+using hypervisor::Way;
+using outcome::fail;
+using outcome::Kind;
+using outcome::Result;
+using Clock = std::chrono::steady_clock;
+
+/// Rounds while it runs, at most, and what is few enough to stop for (Xen 4.17's rule).
+constexpr unsigned kMostRounds = 5;
+constexpr std::size_t kFewPages = 50;
+
+double milliseconds_since(Clock::time_point begin) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+migrate::StreamInfo stream_of_a_file(bool live) {
+    migrate::StreamInfo info;
+    info.live = live;
+    std::random_device random;
+    std::ranges::generate(info.id, [&] { return static_cast<std::uint8_t>(random()); });
+    info.seed = std::uint64_t{random()} << 32 | random();
+    return info;
+}
+
+void tell(engine::RoundReport const& round) {
+    say("round " + std::to_string(round.round) + ": " + std::to_string(round.looked_at) + " pages, " +
+        std::to_string(round.sent) + " of them sent, " + std::to_string(round.octets >> 10) + " KiB in " +
+        std::to_string(static_cast<int>(round.ms)) + " ms");
+}
+
+} // namespace
+
+Result<Saved> save(Options const& options) {
+    auto const begin = Clock::now();
+    auto guardian = TRY(engine::Guardian::start());
+    auto const tools = TRY(Toolstack::open());
+    auto const domain = TRY(find_domain(tools, options.domain));
+    auto const way = options.way ? *options.way : TRY(way_of(tools, domain.id, options.wait, say));
+    auto file = TRY(NewFile::create(options.file));
+    guardian.owe(engine::Debt::remove, file.part());
+    engine::Stop stop{tools, domain.id, way, guardian};
+    if (options.stopped)
+        TRY(stop.begin(options.patience));
+    else
+        guardian.owe(engine::Debt::untrack, domain.id);
+
+    engine::Sender::How const how{
+        .info = stream_of_a_file(!options.stopped), .level = options.level, .live = !options.stopped};
+    auto sender = TRY(engine::Sender::open(tools, domain, TRY(engine::Description::of(tools, domain, way)), how,
+                                           [&](std::vector<std::byte>& octets) { return file.write(octets); }));
+    TRY(sender.start());
+    unsigned rounds = 1;
+    if (!options.stopped) {
+        do
+            tell(TRY(sender.round()));
+        while (TRY(sender.harvest()) > kFewPages && rounds++ < kMostRounds);
+        TRY(stop.begin(options.patience));
+        ++rounds;
+    }
+    tell(TRY(sender.last_round()));
+    TRY(sender.finish(TRY(hypervisor::record_of(tools, domain.id))));
+
+    Saved saved{.name = domain.name, .bytes = sender.octets(), .rounds = rounds, .total_ms = 0, .stopped_ms = 0};
+    if (options.checkpoint) {
+        sender.untrack();
+        TRY(stop.resume());
+        saved.stopped_ms = stop.ms();
+    }
+    TRY(file.commit());
+    guardian.settle(engine::Debt::remove, file.part());
+    if (!options.checkpoint) {
+        saved.stopped_ms = stop.ms();
+        stop.keep();
+        sender.untrack();
+        if (libxl_domain_destroy(tools.light(), domain.id, nullptr) != 0)
+            return fail(Kind::attention, domain.name + " is in the file, and is still here",
+                        "xl destroy it: both must not run");
+    }
+    guardian.settle(engine::Debt::untrack, domain.id);
+    saved.total_ms = milliseconds_since(begin);
+    return saved;
+}
+
+} // namespace app

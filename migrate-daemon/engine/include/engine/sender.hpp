@@ -1,0 +1,90 @@
+/// A domain on its way into a stream (docs/migration-stream.md), round by round: the first of all its memory, each later one of what it wrote
+/// meanwhile, the last while it stands still. Who calls decides when that is, and stops the domain.
+///
+///     auto sender = TRY(Sender::open(tools, domain, description, how, sink));
+///     TRY(sender.start());
+///     do TRY(sender.round()); while (TRY(sender.harvest()) is too much);
+///     … stop the domain …
+///     TRY(sender.last_round());
+///     TRY(sender.finish());
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/description.hpp"
+#include "hypervisor/dirty_log.hpp"
+#include "hypervisor/guest_memory.hpp"
+#include "migrate/page_encoder.hpp"
+#include "migrate/stream_writer.hpp"
+
+namespace engine {
+
+/// Where the stream's octets go, in order. It may take the vector's memory and leave it other.
+using Sink = std::function<outcome::Result<void>(std::vector<std::byte>&)>;
+
+struct RoundReport {
+    std::uint32_t round = 0;
+    std::uint64_t looked_at = 0; ///< pages
+    std::uint64_t sent = 0;      ///< of them: those that had changed
+    std::uint64_t octets = 0;    ///< on the stream
+    double ms = 0;
+};
+
+class Sender {
+  public:
+    struct How {
+        migrate::StreamInfo info;
+        int level = 1;    ///< of zstd; 0: none
+        bool live = true; ///< the domain runs meanwhile: what it writes is tracked
+    };
+    /// Maps the domain's memory; nothing of it is read yet.
+    static outcome::Result<Sender> open(hypervisor::Toolstack const& tools, hypervisor::DomainName const& domain,
+                                        Description const& description, How const& how, Sink sink);
+    [[nodiscard]] migrate::MemoryLayout const& layout() const { return book_->layout(); }
+
+    /// What the domain writes is tracked from now on, if it is live. Then the rounds.
+    outcome::Result<void> start();
+    /// All memory the first time; later what harvests have found.
+    outcome::Result<RoundReport> round() { return run_round(false); }
+    /// Asks what was written since the last time: so many pages wait for the next round now. REQUIRES: live.
+    outcome::Result<std::size_t> harvest();
+    /// REQUIRES: the domain stands still. Includes a harvest, if it is live.
+    outcome::Result<RoundReport> last_round();
+    /// The record, the digest of the whole image, the end. The stream is complete then.
+    outcome::Result<void> finish(std::span<std::byte const> record);
+    /// What the domain writes is tracked no more.
+    void untrack() { log_.reset(); }
+
+    [[nodiscard]] std::uint64_t octets() const { return out_->written(); }
+    [[nodiscard]] std::uint64_t frames() const { return book_->layout().frames(); }
+
+  private:
+    Sender(hypervisor::Toolstack const& tools, std::uint32_t domain, hypervisor::GuestMemory memory, How const& how,
+           Sink sink)
+        : tools_{&tools}, domain_{domain}, memory_{std::move(memory)}, how_{how}, sink_{std::move(sink)} {}
+    outcome::Result<RoundReport> run_round(bool last);
+    outcome::Result<void> look_at(std::uint64_t gfn);
+    void flush();
+    outcome::Result<void> drain(std::size_t from);
+
+    hypervisor::Toolstack const* tools_;
+    std::uint32_t domain_;
+    std::optional<hypervisor::DirtyLog> log_;
+    hypervisor::GuestMemory memory_;
+    How how_;
+    Sink sink_;
+    std::uint64_t frames_held_ = 0; ///< as the hypervisor counts them
+    std::unique_ptr<migrate::SentPages> book_;
+    std::unique_ptr<migrate::PageEncoder> encoder_;
+    std::unique_ptr<migrate::StreamWriter> out_;
+    std::vector<std::uint64_t> wanted_; ///< for the next round, rising
+    std::vector<std::byte> spare_;
+};
+
+} // namespace engine

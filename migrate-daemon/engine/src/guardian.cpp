@@ -1,0 +1,115 @@
+#include "engine/guardian.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hypervisor/domains.hpp"
+#include "hypervisor/suspension.hpp"
+#include "hypervisor/toolstack.hpp"
+
+namespace engine {
+namespace {
+
+using hypervisor::Toolstack;
+using hypervisor::Way;
+using Owed = std::pair<Debt, std::string>;
+
+std::uint32_t number(std::string const& text) {
+    std::uint32_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+void destroy(Toolstack const& tools, std::uint32_t domain) { libxl_domain_destroy(tools.light(), domain, nullptr); }
+
+void pay(Toolstack const& tools, Owed const& owed) {
+    auto const& [debt, whom] = owed;
+    switch (debt) {
+    case Debt::resume_cooperative: hypervisor::let_go(tools, number(whom), Way::cooperative); break;
+    case Debt::resume_transparent: hypervisor::let_go(tools, number(whom), Way::transparent); break;
+    case Debt::untrack: xc_shadow_control(tools.control(), number(whom), XEN_DOMCTL_SHADOW_OP_OFF, nullptr, 0); break;
+    case Debt::destroy: destroy(tools, number(whom)); break;
+    case Debt::destroy_named:
+        if (auto const found = hypervisor::find_domain(tools, whom))
+            destroy(tools, found.value().id);
+        break;
+    case Debt::remove: unlink(whom.c_str()); break;
+    }
+}
+
+/// A line a debt: sign, letter, whom.
+void note(std::vector<Owed>& all, std::string_view line) {
+    Owed const owed{static_cast<Debt>(line[1]), std::string{line.substr(2)}};
+    if (line[0] == '+')
+        all.push_back(owed);
+    else
+        std::erase(all, owed);
+}
+
+[[noreturn]] void watch_over(int pipe) {
+    // What stops the one that is watched over, stops the terminal's whole group.
+    for (int const signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
+        std::signal(signal, SIG_IGN);
+    std::vector<Owed> all;
+    std::string text;
+    char octet = 0;
+    while (read(pipe, &octet, 1) == 1) {
+        if (octet != '\n') {
+            text += octet;
+            continue;
+        }
+        note(all, text);
+        text.clear();
+    }
+    if (all.empty())
+        _exit(0);
+    auto const tools = Toolstack::open();
+    if (!tools)
+        _exit(1);
+    // The last first: a domain goes on only when nobody looks at it any more.
+    std::for_each(all.rbegin(), all.rend(), [&](Owed const& owed) { pay(tools.value(), owed); });
+    _exit(0);
+}
+
+} // namespace
+
+outcome::Result<Guardian> Guardian::start() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return outcome::fail_errno("no process to put things right if this one dies");
+    std::fflush(nullptr);
+    pid_t const child = fork();
+    if (child < 0)
+        return outcome::fail_errno("no process to put things right if this one dies");
+    if (child == 0) {
+        close(ends[1]);
+        watch_over(ends[0]);
+    }
+    close(ends[0]);
+    return Guardian{ends[1], child};
+}
+
+Guardian::Guardian(Guardian&& other) noexcept : pipe_{std::exchange(other.pipe_, -1)}, child_{other.child_} {}
+
+Guardian::~Guardian() {
+    if (pipe_ < 0)
+        return;
+    close(pipe_);
+    waitpid(child_, nullptr, 0);
+}
+
+void Guardian::tell(char sign, Debt debt, std::string_view whom) const {
+    auto const line = std::string{sign, static_cast<char>(debt)} + std::string{whom} + "\n";
+    // Short enough to be written whole (PIPE_BUF); without a guardian there is nobody to tell.
+    static_cast<void>(!write(pipe_, line.data(), line.size()));
+}
+
+} // namespace engine

@@ -1,0 +1,174 @@
+#include "hypervisor/suspension.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hypervisor/watch.hpp"
+
+namespace hypervisor {
+namespace {
+
+struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+};
+using Names = std::unique_ptr<char*, Free>;
+
+std::string node(std::uint32_t domain, std::string_view path) {
+    return "/local/domain/" + std::to_string(domain) + "/" + std::string{path};
+}
+
+std::vector<std::string> children(Toolstack const& tools, std::string const& path) {
+    unsigned count = 0;
+    Names const names{xs_directory(tools.store(), XBT_NULL, path.c_str(), &count)};
+    return names ? std::vector<std::string>(names.get(), names.get() + count) : std::vector<std::string>{};
+}
+
+/// The devices with a front end in the guest: paths below the domain's.
+std::vector<std::string> devices(Toolstack const& tools, std::uint32_t domain) {
+    std::vector<std::string> found;
+    for (auto const* const kind : {"vif", "vbd", "vkbd", "vfb", "9pfs", "pvcalls", "vtpm", "pci"})
+        for (auto const& number : children(tools, node(domain, "device/") + kind))
+            found.push_back(std::string{"device/"} + kind + "/" + number);
+    return found;
+}
+
+bool connected(Toolstack const& tools, std::uint32_t domain, std::vector<std::string> const& all) {
+    for (auto const& device : all)
+        if (read_node(tools, domain, device + "/state") != "4")
+            return false;
+    return true;
+}
+
+constexpr char const* kShutdown = "control/shutdown";
+
+/// Takes the request back, unless the guest has taken it up: true if it is gone from the store.
+bool take_back(Toolstack const& tools, std::uint32_t domain) {
+    auto const path = node(domain, kShutdown);
+    for (;;) {
+        auto const transaction = xs_transaction_start(tools.store());
+        unsigned length = 0;
+        std::unique_ptr<char, Free> const value{
+            static_cast<char*>(xs_read(tools.store(), transaction, path.c_str(), &length))};
+        bool const ours = value && std::string_view{value.get(), length} == "suspend";
+        if (ours)
+            xs_write(tools.store(), transaction, path.c_str(), "", 0);
+        if (xs_transaction_end(tools.store(), transaction, !ours))
+            return ours;
+        if (errno != EAGAIN)
+            return false;
+    }
+}
+
+Result<void> ask_to_suspend(Toolstack const& tools, std::uint32_t domain, std::chrono::milliseconds patience) {
+    auto const who = "domain " + std::to_string(domain);
+    auto watch = TRY(Watch::on(tools, {"@releaseDomain"}));
+    TRY(write_node(tools, domain, kShutdown, "suspend"));
+    Result<DomainState> state = fail(Kind::failed, "");
+    auto const stopped = [&] {
+        state = state_of(tools, domain);
+        return !state || state.value().shut_down || state.value().dying;
+    };
+    if (!watch.wait_until(stopped, patience)) {
+        if (take_back(tools, domain))
+            return fail(Kind::failed, who + " did not answer when asked to suspend itself",
+                        "is its kernel alive? xl console shows it");
+        // It has begun. What it has begun ends: a guest that stops with nobody to let it go on would be lost.
+        if (!watch.wait_until(stopped, patience))
+            return fail(Kind::attention, who + " began to suspend itself and did not end",
+                        "if xl list shows it as 's' later, xl unpause and xl resume do not help: xl destroy");
+    }
+    if (!state || state.value().dying)
+        return fail(Kind::failed, who + " ended while it was asked to suspend itself");
+    if (state.value().shutdown_reason != SHUTDOWN_suspend)
+        return fail(Kind::failed, who + " shut down while it was asked to suspend itself",
+                    "reason " + std::to_string(state.value().shutdown_reason));
+    return {};
+}
+
+Result<void> go_on(Toolstack const& tools, std::uint32_t domain, Way way) {
+    constexpr int kFast = 1; // the guest's call answers "cancelled", and it keeps its channels and grants
+    int const error = way == Way::cooperative ? xc_domain_resume(tools.control(), domain, kFast)
+                                              : xc_domain_unpause(tools.control(), domain);
+    if (error != 0)
+        return fail_errno("domain " + std::to_string(domain) + " cannot go on", Kind::attention,
+                          "it is stopped; xl destroy ends it");
+    // Or xenstored tells nobody when it stops the next time.
+    if (way == Way::cooperative && !xs_resume_domain(tools.store(), domain))
+        return fail_errno("the store was not told that domain " + std::to_string(domain) + " goes on");
+    return {};
+}
+
+} // namespace
+
+std::string_view name_of(Way way) { return way == Way::cooperative ? "cooperative" : "transparent"; }
+
+Result<Way> way_of(Toolstack const& tools, std::uint32_t domain, std::chrono::milliseconds patience,
+                   std::function<void(std::string_view)> const& tell) {
+    constexpr char const* kFeature = "control/feature-suspend";
+    auto const can = [&] { return read_node(tools, domain, kFeature) == "1"; };
+    auto const all = devices(tools, domain);
+    if (all.empty())
+        return can() ? Way::cooperative : Way::transparent;
+    auto const ready = [&] { return can() && connected(tools, domain, devices(tools, domain)); };
+    if (ready())
+        return Way::cooperative;
+    tell("waiting for the guest to finish booting: it does not answer to the store yet, or its devices are not "
+         "connected");
+    auto watch = TRY(Watch::on(tools, {node(domain, kFeature), node(domain, "device"), "@releaseDomain"}));
+    auto const over = [&] {
+        auto const state = state_of(tools, domain);
+        return !state || state.value().dying || state.value().shut_down;
+    };
+    bool const waited = watch.wait_until([&] { return ready() || over(); }, patience);
+    if (over())
+        return fail(Kind::precondition, "domain " + std::to_string(domain) + " ended");
+    if (!waited)
+        return fail(Kind::precondition,
+                    "domain " + std::to_string(domain) + " has devices and does not say that it can suspend itself",
+                    "a Linux says so in control/feature-suspend once it has booted; give it time with --wait");
+    return Way::cooperative;
+}
+
+Result<Suspension> Suspension::begin(Toolstack const& tools, std::uint32_t domain, Way way,
+                                     std::chrono::milliseconds patience) {
+    Suspension suspension{tools, domain, way};
+    if (way == Way::cooperative)
+        TRY(ask_to_suspend(tools, domain, patience));
+    else if (xc_domain_pause(tools.control(), domain) != 0)
+        return fail_errno("domain " + std::to_string(domain) + " cannot be paused");
+    suspension.stopped_ = true;
+    return suspension;
+}
+
+Suspension::Suspension(Suspension&& other) noexcept
+    : tools_{other.tools_}, domain_{other.domain_}, way_{other.way_}, stopped_{std::exchange(other.stopped_, false)} {}
+
+Suspension::~Suspension() { static_cast<void>(resume()); }
+
+Result<void> Suspension::resume() {
+    if (!std::exchange(stopped_, false))
+        return {};
+    return go_on(*tools_, domain_, way_);
+}
+
+void let_go(Toolstack const& tools, std::uint32_t domain, Way way) {
+    constexpr std::chrono::seconds kPatience{60};
+    if (way == Way::cooperative && !take_back(tools, domain)) {
+        auto watch = Watch::on(tools, {"@releaseDomain"});
+        auto const stopped = [&] {
+            auto const state = state_of(tools, domain);
+            return !state || state.value().shut_down;
+        };
+        if (!watch || !watch.value().wait_until(stopped, kPatience))
+            return;
+        if (auto const state = state_of(tools, domain); !state || state.value().shutdown_reason != SHUTDOWN_suspend)
+            return;
+    }
+    static_cast<void>(go_on(tools, domain, way));
+}
+
+} // namespace hypervisor
