@@ -89,7 +89,14 @@ base::Status FrameAllocator::charge(Request const& request) {
 base::Result<Mfn> FrameAllocator::take_run(Request const& request) {
     auto const frames = std::uint64_t{1} << request.order;
     auto const take = [&] {
-        return pool_.with([&](Pool& pool) { return pool.free.take(request.order, request.address_bits); });
+        return pool_.with([&](Pool& pool) -> decltype(pool.free.take(0, 0)) {
+            if (pool.left_for(claim_of(request)) < frames)
+                return {};
+            auto const taken = pool.free.take(request.order, request.address_bits);
+            if (taken)
+                use_claim(pool, request);
+            return taken;
+        });
     };
     auto run = take();
     for (unsigned batch = 0; !run && batch < kBatchesPerCall && reclaim(kBatch) != 0; ++batch)
@@ -97,7 +104,7 @@ base::Result<Mfn> FrameAllocator::take_run(Request const& request) {
     if (!run) {
         auto const [enough, stamp] = pool_.with([&](Pool& pool) {
             auto const newest = pool.newest == 0 ? 0 : stamp_of(Mfn{pool.newest});
-            return std::pair{pool.quarantined != 0 && pool.quarantined + pool.free.frames() >= frames, newest};
+            return std::pair{pool.quarantined != 0 && pool.left_for(claim_of(request)) >= frames, newest};
         });
         if (!enough)
             return Err{Error::no_memory};
@@ -107,6 +114,40 @@ base::Result<Mfn> FrameAllocator::take_run(Request const& request) {
     if (run->unscrubbed && request.contents == Contents::zero)
         scrub(run->first, frames);
     return run->first;
+}
+
+/// What of the claims is for @p request.
+std::uint32_t FrameAllocator::claim_of(Request const& request) const {
+    return request.counting == Counting::within_limit ? accounts_.of(request.owner).claim() : 0;
+}
+
+void FrameAllocator::use_claim(Pool& pool, Request const& request) {
+    auto const used = std::min(claim_of(request), std::uint32_t{1} << request.order);
+    if (used == 0)
+        return;
+    auto& quota = accounts_.of(request.owner);
+    quota.set_claim(quota.claim() - used);
+    pool.claimed -= used;
+}
+
+base::Status FrameAllocator::claim(base::DomId owner, std::uint64_t frames) {
+    auto& quota = accounts_.of(owner);
+    return pool_.with([&](Pool& pool) -> base::Status {
+        if (frames == 0) {
+            pool.claimed -= quota.claim();
+            quota.set_claim(0);
+            return {};
+        }
+        auto const has = quota.total();
+        if (quota.claim() != 0 || frames <= has || frames > quota.limit())
+            return Err{Error::invalid};
+        auto const lacks = static_cast<std::uint32_t>(frames - has);
+        if (lacks > pool.left_for(0))
+            return Err{Error::no_memory};
+        quota.set_claim(lacks);
+        pool.claimed += lacks;
+        return {};
+    });
 }
 
 void FrameAllocator::hand_out(Mfn first, Request const& request) {
@@ -218,7 +259,8 @@ std::size_t FrameAllocator::reclaim(std::size_t most) {
 
 FrameAllocator::Statistics FrameAllocator::statistics() {
     return pool_.with([](Pool& pool) {
-        return Statistics{.total = pool.total, .free = pool.free.frames(), .quarantined = pool.quarantined};
+        return Statistics{
+            .total = pool.total, .free = pool.free.frames(), .quarantined = pool.quarantined, .claimed = pool.claimed};
     });
 }
 

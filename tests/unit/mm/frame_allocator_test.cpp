@@ -133,6 +133,53 @@ TEST(FrameAllocator, TakesMemoryInPieces) {
     EXPECT_EQ(rest, (std::set{Mfn{3}, Mfn{4}, Mfn{5}, Mfn{6}, Mfn{7}, Mfn{100}}));
 }
 
+TEST(FrameAllocator, KeepsWhatIsClaimedForTheOneThatHasClaimedIt) {
+    Memory memory{64};
+    auto& allocator = memory.allocator;
+    auto const own = [&] { return allocator.allocate(Request::ram(kAlice)); };
+    auto const others = [&] { return allocator.allocate(Request::ram(kBob)); };
+    ASSERT_TRUE(own().ok());
+    EXPECT_EQ(allocator.claim(kAlice, 1).error(), Error::invalid) << "which it has";
+    EXPECT_EQ(allocator.claim(kAlice, 64).error(), Error::no_memory);
+    ASSERT_TRUE(allocator.claim(kAlice, 61).ok());
+    EXPECT_EQ(allocator.claim(kAlice, 61).error(), Error::invalid) << "a second claim";
+    EXPECT_EQ(allocator.claim(kBob, 3).error(), Error::no_memory);
+    ASSERT_TRUE(allocator.claim(kBob, 1).ok());
+    EXPECT_EQ(allocator.statistics().claimed, 61u);
+
+    EXPECT_TRUE(others().ok()) << "its own claim";
+    EXPECT_TRUE(others().ok()) << "what nobody has claimed";
+    EXPECT_EQ(others().error(), Error::no_memory);
+    EXPECT_EQ(allocator.allocate({}).error(), Error::no_memory) << "nor does the hypervisor get it";
+    EXPECT_EQ(allocator.allocate(Request::special(kAlice)).error(), Error::no_memory) << "nor does what is not its RAM";
+    for (int i = 0; i < 60; ++i)
+        ASSERT_TRUE(own().ok());
+    EXPECT_EQ(allocator.statistics().claimed, 0u);
+    EXPECT_EQ(own().error(), Error::no_memory);
+}
+
+TEST(FrameAllocator, AClaimThatIsGivenUpIsForAll) {
+    Memory memory{64};
+    memory.quotas[kAlice.raw()].set_limit(40);
+    EXPECT_EQ(memory.allocator.claim(kAlice, 41).error(), Error::invalid) << "beyond its limit";
+    ASSERT_TRUE(memory.allocator.claim(kAlice, 40).ok());
+    EXPECT_EQ(memory.allocator.allocate({.order = 5}).error(), Error::no_memory);
+    ASSERT_TRUE(memory.allocator.claim(kAlice, 0).ok());
+    EXPECT_TRUE(memory.allocator.allocate({.order = 5}).ok());
+}
+
+TEST(FrameAllocator, WhatIsInQuarantineCanBeClaimed) {
+    Memory memory{16};
+    auto const run = memory.allocator.allocate(Request::ram(kBob, 3)).value();
+    memory.clock.by_hand = true;
+    memory.allocator.give_back(run, 3);
+    ASSERT_TRUE(memory.allocator.claim(kAlice, 15).ok());
+    EXPECT_EQ(memory.allocator.allocate(Request::ram(kBob)).error(), Error::no_memory);
+    EXPECT_EQ(memory.allocator.allocate(Request::ram(kAlice, 3)).error(), Error::again);
+    memory.clock.flush();
+    EXPECT_TRUE(memory.allocator.allocate(Request::ram(kAlice, 3)).ok());
+}
+
 TEST(FrameAllocator, GivesEachFrameOfARunOneReferenceAndAnOwner) {
     Memory memory{64};
     auto const run = memory.allocator.allocate(Request::ram(kAlice, 2)).value();

@@ -72,6 +72,12 @@ class FrameAllocator {
     /// Drops one reference of each of the 2^@p order frames of a run.
     void give_back(base::Mfn first, unsigned order);
 
+    /// Sets as many free frames aside for @p owner as it lacks to have @p frames in all (XENMEM_claim_pages): nobody else
+    /// gets them, nor the hypervisor. What counts against its quota uses the claim up; 0 gives up what is left of it.
+    ///   invalid    it has a claim, or as many frames already, or may not have so many
+    ///   no_memory  there are not so many that nobody has claimed
+    [[nodiscard]] base::Status claim(base::DomId owner, std::uint64_t frames);
+
     /// Moves up to @p most frames out of quarantine; answers how many. Idle CPUs, and those that have just flushed.
     std::size_t reclaim(std::size_t most);
 
@@ -79,6 +85,7 @@ class FrameAllocator {
         std::uint64_t total = 0;       ///< ever added
         std::uint64_t free = 0;        ///< in the free lists
         std::uint64_t quarantined = 0; ///< on the way there
+        std::uint64_t claimed = 0;     ///< of both, set aside for somebody
     };
     [[nodiscard]] Statistics statistics();
     [[nodiscard]] std::uint64_t free_in_zone(unsigned zone);
@@ -94,9 +101,18 @@ class FrameAllocator {
         std::uint32_t oldest = 0; ///< quarantine, first in, first out, through FrameInfo::link; 0: empty
         std::uint32_t newest = 0;
         std::uint64_t quarantined = 0;
+        std::uint64_t claimed = 0; ///< by all domains together
+
+        /// Free now or soon, for somebody who has claimed @p own of it.
+        [[nodiscard]] std::uint64_t left_for(std::uint64_t own) const {
+            auto const all = free.frames() + quarantined;
+            return all > claimed - own ? all - (claimed - own) : 0;
+        }
     };
 
     [[nodiscard]] base::Result<base::Mfn> take_run(Request const& request);
+    [[nodiscard]] std::uint32_t claim_of(Request const& request) const;
+    void use_claim(Pool& pool, Request const& request);
     [[nodiscard]] base::Status charge(Request const& request);
     void hand_out(base::Mfn first, Request const& request);
     void last_reference_gone(base::Mfn frame);

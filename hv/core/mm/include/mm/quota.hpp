@@ -27,11 +27,16 @@ class Quota {
     [[nodiscard]] bool charge_beyond_limit(std::uint32_t frames);
     void refund(std::uint32_t frames);
 
+    /// Frames that are set aside for it (FrameAllocator::claim, which alone changes this).
+    [[nodiscard]] std::uint32_t claim() const { return claim_.load(std::memory_order_relaxed); }
+    void set_claim(std::uint32_t frames) { claim_.store(frames, std::memory_order_relaxed); }
+
   private:
     [[nodiscard]] bool add(std::uint32_t frames, std::uint32_t limit);
 
     std::atomic<std::uint32_t> limit_{0};
     std::atomic<std::uint32_t> total_{0};
+    std::atomic<std::uint32_t> claim_{0};
 };
 
 /// The accounts of all domains, by id: they outlive the domains, so that zombies' frames have where to be counted.
