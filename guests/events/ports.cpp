@@ -1,5 +1,6 @@
 /// Event channels: how ports are made, bound, looked at and closed (docs/abi.md §3.10).
 #include "lib/events.hpp"
+#include "lib/memory.hpp"
 #include "lib/test.hpp"
 #include "lib/vcpu.hpp"
 
@@ -183,4 +184,18 @@ TEST("a reset closes every port") {
     for (Port port = 0; port < kPorts; ++port)
         pending += is_pending(port) ? 1 : 0;
     CHECK_EQ(pending, 0);
+}
+
+TEST("what is asked of FIFO events is checked") {
+    evtchn_init_control_t block{};
+    block.control_gfn = root_table().frame().raw(); // no page of a kind that it could be
+    CHECK_EQ(event_channel_op(EVTCHNOP_init_control, &block), kEINVAL);
+    block.offset = 4;
+    CHECK_EQ(event_channel_op(EVTCHNOP_init_control, &block), kEINVAL);
+    block.vcpu = 1000;
+    CHECK_EQ(event_channel_op(EVTCHNOP_init_control, &block), kENOENT);
+    evtchn_expand_array_t array{};
+    CHECK_EQ(event_channel_op(EVTCHNOP_expand_array, &array), kEOPNOTSUPP);
+    evtchn_set_priority_t priority{.port = kPorts, .priority = 0};
+    CHECK_EQ(event_channel_op(EVTCHNOP_set_priority, &priority), kEINVAL);
 }

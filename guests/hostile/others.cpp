@@ -27,8 +27,8 @@ unsigned find_ram(Range (&ranges)[128]) {
     map.buffer.p = ranges;
     if (lib::memory_op(XENMEM_machine_memory_map, &map) == 0)
         return map.nr_entries;
-    auto const highest = static_cast<std::uint64_t>(lib::memory_op(XENMEM_maximum_ram_page, nullptr));
-    ranges[0] = {.address = 0, .size = (highest + 1) << 12, .type = kRam};
+    auto const end = static_cast<std::uint64_t>(lib::memory_op(XENMEM_maximum_ram_page, nullptr));
+    ranges[0] = {.address = 0, .size = end << 12, .type = kRam};
     return 1;
 }
 

@@ -129,5 +129,39 @@ TEST("an exchange of unequal amounts, or for another domain, is refused") {
     Exchange uneven{{&frame, 1, 0}, {0, 1, 1}};
     CHECK_EQ(uneven.make(), kEINVAL);
     Exchange foreign{{&frame, 1, 0}, {0, 1, 0}};
-    CHECK_EQ(foreign.make(0, 1234), unless_domu(kESRCH));
+    CHECK_EQ(foreign.make(0, 1234), kESRCH);
+}
+
+TEST("frames may be asked for without saying what pages they will be") {
+    Page const page = fresh_page();
+    Frame const old = page.frame();
+    std::int64_t const before = reservation();
+    unmap(page);
+    CHECK_EQ(give_up(&old, 1), 1);
+    std::uint64_t raw = 0;
+    xen_memory_reservation_t request{};
+    request.domid = DOMID_SELF;
+    request.nr_extents = 1;
+    request.extent_start.p = &raw;
+    CHECK_EQ(memory_op(XENMEM_increase_reservation, &request), 1);
+    CHECK_EQ(reservation(), before);
+    Frame const fresh{raw};
+    CHECK_EQ(update_va_mapping(page.va(), entry(fresh, kWritable)), 0);
+    CHECK_EQ(page[0], 0);
+    page[0] = 0x1234;
+    unmap(page);
+    CHECK_EQ(give_up(&fresh, 1), 1);
+    CHECK_EQ(take(page.pfn()), 1);
+    CHECK_EQ(page.make_writable(), 0);
+}
+
+TEST("what page is at which number is not for a paravirtual guest to choose") {
+    xen_add_to_physmap_t request{};
+    request.domid = DOMID_SELF;
+    CHECK_EQ(memory_op(XENMEM_add_to_physmap, &request), kEACCES);
+    xen_remove_from_physmap_t away{};
+    away.domid = DOMID_SELF;
+    CHECK_EQ(memory_op(XENMEM_remove_from_physmap, &away), kEACCES);
+    away.domid = 1234;
+    CHECK_EQ(memory_op(XENMEM_remove_from_physmap, &away), kESRCH);
 }

@@ -70,7 +70,7 @@ TEST("mmu_update refuses an address that is not an entry's, a frame that is not 
     CHECK_EQ(update_entry(somebody_elses_frame().raw() << 12, 0), kEINVAL);
     CHECK_EQ(update_entry(std::uint64_t{1} << 51, 0), kEINVAL);
     CHECK_EQ(mmu_updates(reinterpret_cast<mmu_update_t*>(0x1000), 1), kEFAULT);
-    CHECK_EQ(update_entry(page.address_of(0), 0, 1234), unless_domu(kESRCH));
+    CHECK_EQ(update_entry(page.address_of(0), 0, 1234), kESRCH);
 }
 
 TEST("an entry for a frame that the guest may not have is refused, and the old one stays") {
@@ -223,7 +223,7 @@ TEST("update_va_mapping_otherdomain takes the frame from the domain that it name
         touch(window.at(0));
     CHECK_EQ(update_va_mapping_otherdomain(window.va(0), 0, DOMID_SELF), 0);
     CHECK(update_va_mapping_otherdomain(window.va(0), entry(page.frame(), kReadOnly), DOMID_IO) < 0);
-    CHECK_EQ(update_va_mapping_otherdomain(window.va(0), entry(page.frame(), kReadOnly), 1234), unless_domu(kESRCH));
+    CHECK_EQ(update_va_mapping_otherdomain(window.va(0), entry(page.frame(), kReadOnly), 1234), kESRCH);
     CHECK_EQ(window.entry(0), 0);
 }
 
@@ -306,4 +306,18 @@ TEST("a page that turns into a table cannot be written through a mapping that wa
     CHECK_EQ(trap_of([&] { window.at(0) = entry(root_table().frame(), kWritable); }).vector, kPageFault);
     CHECK_EQ(page[0], 0);
     CHECK_EQ(unpin(page.frame()), 0);
+}
+
+TEST("a page is cleared and copied by mmuext_op, unless it is a table or another's") {
+    Page const first = fresh_pages(2), second{first.pfn() + 1};
+    first[511] = 0x1234;
+    CHECK_EQ(mmuext(MMUEXT_COPY_PAGE, second.frame().raw(), first.frame().raw()), 0);
+    CHECK_EQ(second[511], 0x1234);
+    CHECK_EQ(mmuext(MMUEXT_CLEAR_PAGE, second.frame().raw()), 0);
+    CHECK_EQ(second[511], 0);
+    CHECK_EQ(mmuext(MMUEXT_COPY_PAGE, second.frame().raw(), root_table().frame().raw()), 0); // it may read them
+    CHECK_EQ(mmuext(MMUEXT_COPY_PAGE, root_table().frame().raw(), second.frame().raw()), kEINVAL);
+    CHECK_EQ(mmuext(MMUEXT_CLEAR_PAGE, root_table().frame().raw()), kEINVAL);
+    CHECK_EQ(mmuext(MMUEXT_CLEAR_PAGE, std::uint64_t{1} << 40), kEINVAL);
+    CHECK_EQ(mmuext(MMUEXT_MARK_SUPER, second.frame().raw()), kEOPNOTSUPP);
 }

@@ -178,3 +178,15 @@ TEST("a vCPU that yields lets another one run that waits for the same CPU") {
         CHECK(Counting::count > before);
     }
 }
+
+TEST("dom0's kernel may have a vCPU run on one CPU for a while") {
+    auto const choose = [](std::int32_t cpu) {
+        sched_pin_override_t const request{.pcpu = cpu};
+        return sched_op(SCHEDOP_pin_override, &request);
+    };
+    CHECK_EQ(choose(-1), unless_domu(kEINVAL)); // there is nothing to end
+    CHECK_EQ(choose(0), unless_domu(0));
+    CHECK_EQ(choose(0), unless_domu(kEBUSY));
+    CHECK_EQ(choose(-1), unless_domu(0));
+    CHECK_EQ(choose(1 << 20), unless_domu(kEINVAL));
+}

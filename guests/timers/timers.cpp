@@ -222,3 +222,20 @@ TEST("a vCPU's clock can be had in a place of the guest's own as well, and goes 
     request.addr.p = 0;
     CHECK_EQ(vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, &request), 0);
 }
+
+TEST("two watchdogs are there to be set, set anew and given back") {
+    auto const set = [](std::uint32_t id, std::uint32_t seconds) {
+        sched_watchdog_t const request{.id = id, .timeout = seconds};
+        return sched_op(SCHEDOP_watchdog, &request);
+    };
+    constexpr std::uint32_t kLong = 3600;
+    CHECK_EQ(set(1, kLong), kEINVAL);
+    CHECK_EQ(set(0, kLong), 1);
+    CHECK_EQ(set(0, kLong), 2);
+    CHECK_EQ(set(0, kLong), kENOSPC);
+    CHECK_EQ(set(2, kLong), 0);
+    CHECK_EQ(set(1, 0), 0);
+    CHECK_EQ(set(1, kLong), kEINVAL);
+    CHECK_EQ(set(2, 0), 0);
+    CHECK_EQ(set(3, kLong), kEINVAL);
+}

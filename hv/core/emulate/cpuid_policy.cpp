@@ -149,7 +149,8 @@ CpuidResult xen_leaf(std::uint32_t leaf, std::uint32_t subleaf, CpuidFacts const
         constexpr std::uint32_t kHasRdtscp = 1U << 2;
         auto const shift = static_cast<std::uint32_t>(static_cast<std::int32_t>(facts.tsc_to_ns_shift));
         if (subleaf == 0)
-            return {(facts.tsc_stable ? kTscReliable : 0) | kHasRdtscp, 0, facts.tsc_khz, facts.tsc_incarnation};
+            return {(facts.tsc_stable ? kTscReliable : 0) | kHasRdtscp, facts.tsc_mode, facts.tsc_khz,
+                    facts.tsc_incarnation};
         if (subleaf == 1)
             return {low_half(facts.tsc_offset), low_half(facts.tsc_offset >> 32), facts.tsc_to_ns_mul, shift};
         return subleaf == 2 ? CpuidResult{facts.host_tsc_khz, 0, 0, 0} : CpuidResult{};

@@ -99,11 +99,6 @@ Status EventTable::init_control(evtchn_init_control_t const& request) const {
     return Err{Error::not_implemented};
 }
 
-Status EventTable::expand_array(evtchn_expand_array_t const&) const {
-    // Any frame number will do, since it would be looked up only after init_control.
-    return Err{Error::not_implemented};
-}
-
 Status EventTable::set_priority(evtchn_set_priority_t const& request) const {
     if (!exists(Port{request.port}))
         return Err{Error::invalid};

@@ -290,15 +290,16 @@ TEST_F(Cpuid, HasNothingForHvmGuests) { // docs/abi.md §0, 6
 TEST_F(Cpuid, TellsTheTime) {
     facts.tsc_khz = 2'400'000;
     facts.host_tsc_khz = 3'000'000;
-    facts.tsc_incarnation = 2;
+    facts.tsc_mode = 2;
+    facts.tsc_incarnation = 5;
     facts.tsc_stable = true;
     facts.tsc_offset = 0x1'0000'0002;
     facts.tsc_to_ns_mul = 0xd555'5555;
     facts.tsc_to_ns_shift = -1;
     EXPECT_EQ(see(0x40000003).eax, 6U);
-    EXPECT_EQ(see(0x40000003).ebx, 0U);
+    EXPECT_EQ(see(0x40000003).ebx, 2U);
     EXPECT_EQ(see(0x40000003).ecx, 2'400'000U);
-    EXPECT_EQ(see(0x40000003).edx, 2U);
+    EXPECT_EQ(see(0x40000003).edx, 5U);
     EXPECT_EQ(see(0x40000003, 1).eax, 2U);
     EXPECT_EQ(see(0x40000003, 1).ebx, 1U);
     EXPECT_EQ(see(0x40000003, 1).ecx, 0xd555'5555U);

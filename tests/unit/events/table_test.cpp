@@ -53,7 +53,6 @@ TEST_F(Events, FifoControlChecksItsArgumentsBeforeItSaysThatItIsNotThere) {
     expect_error(dom1.table.init_control(request), Error::invalid);
     request.offset = 4096 - sizeof(evtchn_fifo_control_block_t);
     expect_error(dom1.table.init_control(request), Error::not_implemented);
-    expect_error(dom1.table.expand_array({}), Error::not_implemented);
     expect_error(dom1.table.set_priority({.port = 1, .priority = 0}), Error::not_implemented);
     expect_error(dom1.table.set_priority({.port = 64, .priority = 0}), Error::invalid);
 }

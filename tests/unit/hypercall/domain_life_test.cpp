@@ -5,6 +5,7 @@
 #include <span>
 
 #include "abi/toolstack.hpp"
+#include "domain/lifecycle.hpp"
 #include "domain/roots.hpp"
 #include "emulate/control_policy.hpp"
 #include "unit/hypercall/domain_life.hpp"
@@ -236,6 +237,137 @@ TEST_F(DomainLife, AContextReadsBackAsItWasSet) {
     EXPECT_EQ(std::ranges::mismatch(bytes(got), bytes(set)).in1 - bytes(got).begin(), sizeof set)
         << "the first that differs";
     EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+}
+
+TEST_F(DomainLife, AVcpuWithoutAContextIsDownUntilItGetsAnother) {
+    auto const id = create();
+    fill(id);
+    pin_tables(id, 9);
+    auto& domain = *hypervisor.system->find(base::DomId{id});
+    auto const set = [&](std::uint64_t context, std::uint32_t vcpu = 0) {
+        xen_domctl_t op{};
+        op.u.vcpucontext.vcpu = vcpu;
+        op.u.vcpucontext.ctxt.p = reinterpret_cast<vcpu_guest_context_t*>(context);
+        return domctl(XEN_DOMCTL_setvcpucontext, op, id);
+    };
+    auto context = full_context(9);
+    context.flags |= VGCF_online;
+    for (bool const preempted : {false, true}) {
+        ASSERT_EQ(set(hypervisor.put(kPage, context)), 0);
+        EXPECT_FALSE(domain.vcpus[0]->down.load());
+        if (preempted)
+            time_flies();
+        EXPECT_EQ(set(0), 0);
+        EXPECT_TRUE(domain.vcpus[0]->down.load());
+        EXPECT_FALSE(domain.shut_down.load()) << "a vCPU's new beginning is not its domain's end";
+        EXPECT_FALSE(domain.vcpus[0]->kernel_root.valid());
+        xen_domctl_t op{};
+        EXPECT_EQ(domctl(XEN_DOMCTL_getvcpucontext, op, id), kEnodata);
+    }
+    EXPECT_EQ(set(0, 1), 0) << "nor has one to have had a context";
+    EXPECT_EQ(set(0, 2), kEinval);
+    EXPECT_EQ(domctl(XEN_DOMCTL_setvcpucontext, 0), kEinval) << "domain 0's own";
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+}
+
+TEST_F(DomainLife, ADomainsWallClockMayBeInAnotherZone) {
+    auto const id = create();
+    auto& shared = hypervisor.system->find(base::DomId{id})->shared;
+    auto const utc = shared.wc_sec;
+    for (std::int64_t const offset : {3600, -7200, 0}) {
+        xen_domctl_t op{};
+        op.u.settimeoffset.time_offset_seconds = offset;
+        ASSERT_EQ(domctl(XEN_DOMCTL_settimeoffset, op, id), 0);
+        EXPECT_EQ(shared.wc_sec, utc + static_cast<std::uint32_t>(offset));
+        domain::set_wall_clock(*hypervisor.system, {.seconds = utc, .nanoseconds = 0});
+        EXPECT_EQ(shared.wc_sec, utc + static_cast<std::uint32_t>(offset)) << "also when the time is set";
+    }
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+}
+
+TEST_F(DomainLife, WhatTheToolstackSaysOfTheTscIsToldToItAndCounted) {
+    auto const id = create();
+    auto const set = [&](std::uint32_t mode, std::uint32_t incarnation, domid_t whose) {
+        xen_domctl_t op{};
+        op.u.tsc_info.tsc_mode = mode;
+        op.u.tsc_info.incarnation = incarnation;
+        return domctl(XEN_DOMCTL_settscinfo, op, whose);
+    };
+    auto const told = [&](domid_t whose) {
+        xen_domctl_t op{};
+        EXPECT_EQ(domctl(XEN_DOMCTL_gettscinfo, op, whose), 0);
+        return op.u.tsc_info;
+    };
+    EXPECT_EQ(set(0, 3, id), 0);
+    EXPECT_EQ(told(id).incarnation, 4U);
+    EXPECT_EQ(told(id).gtsc_khz, hypervisor.machine.tsc_khz);
+    EXPECT_EQ(set(2, 0, id), 0);
+    EXPECT_EQ(told(id).tsc_mode, 2U);
+    EXPECT_EQ(told(id).gtsc_khz, 0U) << "of a TSC that is never emulated nothing is said, as in Xen";
+    EXPECT_EQ(told(id).elapsed_nsec, 0U);
+    EXPECT_EQ(set(1, 0, id), kEopnotsupp);
+    EXPECT_EQ(set(3, 0, id), kEinval);
+    EXPECT_EQ(told(id).tsc_mode, 2U);
+    EXPECT_EQ(set(2, 7, 0), 0) << "domain 0 keeps its own, whatever is asked for";
+    EXPECT_EQ(told(0).tsc_mode, 0U);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+}
+
+TEST_F(DomainLife, OfTheOperatorsButtonsTheNmiReachesAParavirtualDomain) {
+    auto const id = create();
+    auto const press = [&](std::uint32_t trigger, std::uint32_t vcpu = 1) {
+        xen_domctl_t op{};
+        op.u.sendtrigger = {.trigger = trigger, .vcpu = vcpu};
+        return domctl(XEN_DOMCTL_sendtrigger, op, id);
+    };
+    EXPECT_EQ(press(XEN_DOMCTL_SENDTRIGGER_NMI), 0);
+    EXPECT_TRUE(hypervisor.system->find(base::DomId{id})->vcpus[1]->nmi_pending.load());
+    EXPECT_EQ(press(XEN_DOMCTL_SENDTRIGGER_NMI, 2), kEsrch);
+    EXPECT_EQ(press(XEN_DOMCTL_SENDTRIGGER_POWER), kEinval);
+    EXPECT_EQ(press(XEN_DOMCTL_SENDTRIGGER_INIT), kEnosys);
+    EXPECT_EQ(domctl(XEN_DOMCTL_get_paging_mempool_size, id), kEopnotsupp);
+    EXPECT_EQ(domctl(XEN_DOMCTL_set_paging_mempool_size, id), kEopnotsupp);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+}
+
+TEST_F(DomainLife, WhatIsClaimedForADomainNobodyElseGets) {
+    auto const id = create();
+    auto const claim = [&](std::uint64_t pages, domid_t whose) {
+        xen_memory_reservation_t request{};
+        request.nr_extents = pages;
+        request.domid = whose;
+        return call(__HYPERVISOR_memory_op, XENMEM_claim_pages, put(request));
+    };
+    auto const outstanding = [&] {
+        xen_domctl_t op{};
+        EXPECT_EQ(domctl(XEN_DOMCTL_getdomaininfo, op, id), 0);
+        return op.u.getdomaininfo.outstanding_pages;
+    };
+    auto const allow = [&](std::uint64_t pages) {
+        xen_domctl_t op{};
+        op.u.max_mem.max_memkb = pages * 4;
+        EXPECT_EQ(domctl(XEN_DOMCTL_max_mem, op, id), 0);
+    };
+    EXPECT_EQ(claim(kPages, id), kEinval) << "more than it may have";
+    allow(free_frames() + 1);
+    EXPECT_EQ(claim(free_frames() + 1, id), kEnomem);
+    EXPECT_EQ(claim(kPages + 8, id), 0);
+    EXPECT_EQ(claim(1, id), kEinval) << "one claim at a time";
+    EXPECT_EQ(claim(1, 9), kEinval) << "there is no such domain";
+    EXPECT_EQ(outstanding(), kPages + 8);
+    fill(id);
+    EXPECT_EQ(outstanding(), 8U) << "what it got was of its claim";
+    EXPECT_EQ(claim(0, id), 0);
+    EXPECT_EQ(outstanding(), 0U);
+    allow(kPages + free_frames());
+    EXPECT_EQ(claim(kPages, id), kEinval) << "it has that";
+
+    // When everything is claimed, nothing is left for the hypervisor either.
+    EXPECT_EQ(claim(kPages + free_frames(), id), 0);
+    auto another = request();
+    EXPECT_EQ(domctl(XEN_DOMCTL_createdomain, another, 0), kEnomem);
+    EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
+    EXPECT_EQ(hypervisor.system->allocator.statistics().claimed, 0U) << "a claim ends with its domain";
 }
 
 TEST_F(DomainLife, TheHighestFrameOfADomainIsTold) {

@@ -51,6 +51,27 @@ TEST_F(EventChannelOp, ResetIsForTheDomainItselfOrOneThatItManages) {
     EXPECT_EQ(status(port), unsigned{EVTCHNSTAT_unbound});
 }
 
+TEST_F(EventChannelOp, FifoControlIsRefusedOnceNothingIsWrongWithIt) {
+    evtchn_init_control_t block{};
+    block.control_gfn = frame_at(kPage);
+    EXPECT_EQ(event(EVTCHNOP_init_control, block), kEnosys);
+    block.control_gfn = hypervisor.vcpu().kernel_root.gfn.raw();
+    EXPECT_EQ(event(EVTCHNOP_init_control, block), kEinval) << "a page table";
+    block.control_gfn = ~std::uint64_t{0};
+    EXPECT_EQ(event(EVTCHNOP_init_control, block), kEinval);
+    block.offset = 4;
+    EXPECT_EQ(event(EVTCHNOP_init_control, block), kEinval);
+    block.vcpu = 2;
+    EXPECT_EQ(event(EVTCHNOP_init_control, block), kEnoent) << "which is looked at first";
+    EXPECT_EQ(event(EVTCHNOP_expand_array, evtchn_expand_array_t{.array_gfn = frame_at(kPage)}), kEopnotsupp);
+    EXPECT_EQ(event(EVTCHNOP_set_priority, evtchn_set_priority_t{.port = unbound(), .priority = 0}), kEnosys);
+    EXPECT_EQ(event(EVTCHNOP_set_priority, evtchn_set_priority_t{.port = 5000, .priority = 0}), kEinval);
+    for (unsigned const command : {EVTCHNOP_init_control, EVTCHNOP_expand_array, EVTCHNOP_set_priority})
+        EXPECT_EQ(call(__HYPERVISOR_event_channel_op, command, kNowhere), kEfault);
+    EXPECT_EQ(remap(kPage, frame_at(kPage) << 12 | kReadOnly), 0);
+    EXPECT_EQ(extended(MMUEXT_PIN_L1_TABLE, frame_at(kPage)), 0) << "what was refused is not held";
+}
+
 TEST_F(EventChannelOp, ACommandThatIsNotThereIsSaidToBe) {
     EXPECT_EQ(call(__HYPERVISOR_event_channel_op, 99, kScratch), kEnosys);
 }

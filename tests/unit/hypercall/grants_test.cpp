@@ -151,6 +151,27 @@ TEST_F(GrantTableOp, ACopyNeverReachesWhatTheGuestCouldNotWriteItself) {
     EXPECT_EQ(copy({frame_at(kPage)}, {frame_at(kOtherPage), false, 4090}, 8), GNTST_bad_copy_arg);
 }
 
+TEST_F(GrantTableOp, WhatX86HasNoUseForIsRefusedOnceNothingIsWrongWithIt) {
+    auto const flush = [&](std::uint16_t offset, std::uint16_t length, std::uint32_t how) {
+        gnttab_cache_flush_t request{};
+        request.offset = offset;
+        request.length = length;
+        request.op = how;
+        return call(__HYPERVISOR_grant_table_op, GNTTABOP_cache_flush, put(request), 1);
+    };
+    EXPECT_EQ(flush(0, 4096, GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL), kEopnotsupp);
+    EXPECT_EQ(flush(1, 4096, GNTTAB_CACHE_CLEAN), kEinval) << "beyond the page";
+    EXPECT_EQ(flush(4096, 0, GNTTAB_CACHE_CLEAN), kEinval);
+    EXPECT_EQ(flush(0, 1, GNTTAB_CACHE_SOURCE_GREF), kEinval);
+    EXPECT_EQ(flush(0, 0, GNTTAB_CACHE_CLEAN), 0);
+    EXPECT_EQ(flush(0, 1, 0), 0);
+    EXPECT_EQ(call(__HYPERVISOR_grant_table_op, GNTTABOP_cache_flush, kNowhere, 1), kEfault);
+    EXPECT_EQ(call(__HYPERVISOR_grant_table_op, GNTTABOP_transfer, kScratch, 1), kEopnotsupp);
+    EXPECT_EQ(call(__HYPERVISOR_grant_table_op, GNTTABOP_dump_table, kScratch, 1), kEnosys);
+    EXPECT_EQ(call(__HYPERVISOR_grant_table_op, GNTTABOP_copy, kScratch, ~0U), kEinval);
+    EXPECT_EQ(call(__HYPERVISOR_grant_table_op, GNTTABOP_copy | 1 << 12, kScratch, 0), kEinval);
+}
+
 TEST_F(GrantTableOp, SeveralRecordsAreCarriedOutOneByOneAndContinuedBetween) {
     std::array<gnttab_copy_t, 4> requests{};
     for (auto& one : requests) {

@@ -75,6 +75,7 @@ class Hypervisor {
         for (domain::Vcpu* const one : dom0->vcpus)
             for (timing::Timer* const timer : {&one->singleshot, &one->periodic, &one->poll_timeout})
                 timer->stop();
+        dom0->watchdogs.stop_all();
     }
     Hypervisor(Hypervisor const&) = delete;
     Hypervisor& operator=(Hypervisor const&) = delete;

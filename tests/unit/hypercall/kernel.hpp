@@ -12,9 +12,9 @@
 
 namespace test {
 
-inline constexpr std::int64_t kEperm = -1, kEnoent = -2, kEsrch = -3, kEnxio = -6, kEnomem = -12, kEfault = -14,
-                              kEbusy = -16, kEexist = -17, kEnodev = -19, kEinval = -22, kEnospc = -28, kEnosys = -38,
-                              kEnodata = -61;
+inline constexpr std::int64_t kEperm = -1, kEnoent = -2, kEsrch = -3, kEnxio = -6, kEnomem = -12, kEacces = -13,
+                              kEfault = -14, kEbusy = -16, kEexist = -17, kEnodev = -19, kEinval = -22, kEnospc = -28,
+                              kEnosys = -38, kEnodata = -61, kEopnotsupp = -95;
 inline constexpr std::uint64_t kNowhere = 0x7fff'0000'0000;   ///< mapped by nobody
 inline constexpr std::uint64_t kHole = 0xffff'8100'0000'0000; ///< the hypervisor's
 

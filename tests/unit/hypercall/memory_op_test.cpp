@@ -137,16 +137,94 @@ TEST_F(MemoryOp, AContinuedCallGoesOnWhereItStoppedAndCountsAll) {
     EXPECT_EQ(pages(), pages_at_first);
 }
 
-TEST_F(MemoryOp, TheHighestRamPageIsThatOfTheMachineToPhysTable) {
+TEST_F(MemoryOp, TheHighestRamPageIsToldByTheNumberBehindItAsInXen) {
     EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_maximum_ram_page, 0),
-              static_cast<std::int64_t>(hypervisor.machine.frames()) - 1);
+              static_cast<std::int64_t>(hypervisor.machine.frames()));
 }
 
 TEST_F(MemoryOp, ReservationsOfOtherDomainsAreNobodysWhileThereAreNone) {
     auto const id = put(domid_t{9});
     EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_current_reservation, id), kEsrch);
     EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_current_reservation, kNowhere), kEfault);
-    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_increase_reservation, id), kEnosys);
+}
+
+TEST_F(MemoryOp, FramesMayBeAskedForWithoutSayingWhatTheyWillBe) {
+    auto const increase = [&](Asked const& asked, std::uint64_t extents) {
+        return call(__HYPERVISOR_memory_op, XENMEM_increase_reservation,
+                    reservation(std::vector<std::uint64_t>(extents), asked));
+    };
+    EXPECT_EQ(increase({}, 1), 0) << "beyond the limit";
+    ASSERT_EQ(give_up({blank(0), blank(1), blank(2), blank(3)}), 4);
+    ASSERT_EQ(increase({.order = 1}, 1), 1);
+    auto const first = extent(0);
+    EXPECT_EQ(arch::machine_to_phys()[first], ~std::uint64_t{0}) << "the guest will say";
+    EXPECT_EQ(remap(kPage, (first + 1) << 12 | kWritable), 0) << "they are its own";
+    EXPECT_EQ(hypervisor.get<std::uint64_t>(kPage), 0U);
+    EXPECT_EQ(increase({.extents_at = 0}, 1), 1) << "which one, it does not want to know";
+    EXPECT_EQ(increase({.extents_at = kNowhere}, 1), 0);
+    EXPECT_EQ(pages(), pages_at_first) << "though it has it";
+    time_flies();
+    EXPECT_EQ(remap(kPage, 0), 0);
+    EXPECT_EQ(give_up({first, first + 1}), 2);
+    EXPECT_EQ(increase({}, 2), 2);
+    EXPECT_EQ(hypervisor.continued, 1U);
+}
+
+TEST_F(MemoryOp, WhatIsWhereIsNotForAParavirtualGuestToChoose) {
+    xen_add_to_physmap_t one{};
+    one.domid = DOMID_SELF;
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, put(one)), kEacces);
+    one.domid = 9;
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, put(one)), kEsrch);
+    one.space = XENMAPSPACE_gmfn_foreign;
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, put(one)), kEnosys);
+    xen_add_to_physmap_batch_t many{};
+    many.domid = DOMID_SELF;
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch, put(many)), kEacces);
+    many.space = XENMAPSPACE_gmfn_range;
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch, put(many)), kEopnotsupp);
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch | 0x10000 << 6, put(many)), -33);
+    xen_remove_from_physmap_t away{};
+    away.domid = DOMID_SELF;
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_remove_from_physmap, put(away)), kEacces);
+    for (unsigned const command :
+         {XENMEM_add_to_physmap, XENMEM_add_to_physmap_batch, XENMEM_remove_from_physmap, XENMEM_get_vnumainfo})
+        EXPECT_EQ(call(__HYPERVISOR_memory_op, command, kNowhere), kEfault);
+}
+
+TEST_F(MemoryOp, OfReservedMemoryAndNodesThereIsNothingToTell) {
+    xen_reserved_device_memory_map_t map{};
+    map.nr_entries = 5;
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_reserved_device_memory_map, put(map)), 0);
+    EXPECT_EQ(get<xen_reserved_device_memory_map_t>().nr_entries, 0U);
+    map.flags = 2;
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_reserved_device_memory_map, put(map)), kEinval);
+    xen_vnuma_topology_info_t nodes{};
+    nodes.domid = DOMID_SELF;
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_get_vnumainfo, put(nodes)), kEopnotsupp);
+    nodes.domid = 9;
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_get_vnumainfo, put(nodes)), kEsrch);
+    nodes.pad = 1;
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_get_vnumainfo, put(nodes)), kEinval);
+}
+
+TEST_F(MemoryOp, OnlyWhatCanBeContinuedMaySayWhereItStopped) {
+    for (unsigned const command : {XENMEM_maximum_ram_page, XENMEM_current_reservation, XENMEM_exchange,
+                                   XENMEM_claim_pages, XENMEM_remove_from_physmap, XENMEM_get_vnumainfo})
+        EXPECT_EQ(call(__HYPERVISOR_memory_op, command | 1 << 6, kScratch), kEinval) << command;
+    for (unsigned const command : {XENMEM_machphys_mapping | 1U << 6, 8U, 63U})
+        EXPECT_EQ(call(__HYPERVISOR_memory_op, command, kScratch), kEnosys) << command;
+}
+
+TEST_F(MemoryOp, TheMachinesMapIsToldWholeOrOnlyItsLength) {
+    xen_memory_map_t map{};
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_machine_memory_map, put(map)), 0);
+    EXPECT_EQ(get<xen_memory_map_t>().nr_entries, 1U);
+    map.buffer.p = reinterpret_cast<void*>(kScratch + 0x400);
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_machine_memory_map, put(map)), kEinval);
+    map.nr_entries = 2;
+    EXPECT_EQ(call(__HYPERVISOR_memory_op, XENMEM_machine_memory_map, put(map)), 0);
+    EXPECT_EQ(get<xen_memory_map_t>().nr_entries, 1U);
 }
 
 } // namespace

@@ -63,6 +63,34 @@ TEST_F(PageTables, ThePoolKeepsNoMoreIdlePagesThanItsFloorAndGivesTheOthersBack)
     EXPECT_GE(free_frames() + floor, before);
 }
 
+TEST_F(PageTables, APageIsClearedOrCopiedIfItMayBeWritten) {
+    auto const copy = [&](std::uint64_t to, std::uint64_t from) {
+        ::mmuext_op operation{};
+        operation.cmd = MMUEXT_COPY_PAGE;
+        operation.arg1.mfn = to;
+        operation.arg2.src_mfn = from;
+        return call(__HYPERVISOR_mmuext_op, put(operation, 0xf00), 1, 0, DOMID_SELF);
+    };
+    auto const page = frame_at(kPage);
+    auto const root = hypervisor.vcpu().kernel_root.gfn.raw();
+    hypervisor.put(kPage + 0xff8, std::uint64_t{42});
+    EXPECT_EQ(copy(frame_at(kOtherPage), page), 0);
+    EXPECT_EQ(hypervisor.get<std::uint64_t>(kOtherPage + 0xff8), 42U);
+    EXPECT_EQ(extended(MMUEXT_CLEAR_PAGE, page), 0);
+    EXPECT_EQ(hypervisor.get<std::uint64_t>(kPage + 0xff8), 0U);
+
+    auto const slot = base::table_index(base::Vaddr{Hypervisor::kVirtBase}, 4);
+    EXPECT_EQ(copy(page, root), 0) << "a table's entries are the guest's to read";
+    EXPECT_EQ(hypervisor.get<std::uint64_t>(kPage + slot * 8), arch::frame_as<std::uint64_t>(base::Mfn{root})[slot]);
+    EXPECT_EQ(copy(root, page), kEinval) << "and not to write so";
+    EXPECT_EQ(extended(MMUEXT_CLEAR_PAGE, root), kEinval);
+    EXPECT_EQ(extended(MMUEXT_CLEAR_PAGE, ~std::uint64_t{0}), kEinval);
+    EXPECT_EQ(copy(page, hypervisor.machine.frames()), kEinval);
+    EXPECT_EQ(extended(MMUEXT_MARK_SUPER, page), kEopnotsupp);
+    EXPECT_EQ(extended(MMUEXT_UNMARK_SUPER, page), kEopnotsupp);
+    EXPECT_EQ(extended(21, page), kEnosys);
+}
+
 TEST_F(PageTables, APinThatIsPreemptedGoesOnUntilAllBelowIsATable) {
     auto const root = tree(6);
     time_flies();

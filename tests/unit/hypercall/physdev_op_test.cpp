@@ -2,12 +2,13 @@
 #include <optional>
 
 #include "unit/hypercall/kernel.hpp"
+#include "unit/hypercall/second_domain.hpp"
 
 namespace {
 
 using namespace test;
 
-constexpr std::int64_t kEdom = -33, kEopnotsupp = -95;
+constexpr std::int64_t kEdom = -33;
 constexpr std::uint32_t kEdge = 4, kLevel = 20; ///< lines, by custom
 
 class PhysdevOp : public Kernel {
@@ -111,6 +112,33 @@ TEST_F(PhysdevOp, ThePageIsHeldOnceAndOnlyIfItIsTheGuestsToWrite) {
     EXPECT_EQ(extended(MMUEXT_PIN_L1_TABLE, frame_at(kPage)), kEinval) << "it must not become a table";
     EXPECT_EQ(remap(kOtherPage, frame_at(kOtherPage) << 12 | kReadOnly), 0);
     EXPECT_EQ(extended(MMUEXT_PIN_L1_TABLE, frame_at(kOtherPage)), 0) << "what was refused is not held";
+}
+
+TEST_F(PhysdevOp, ADomainWithoutDevicesHasSuchAPageTooAndNothingIsEverWrittenThere) {
+    SecondDomain other{hypervisor};
+    auto const show = [&](std::uint64_t gmfn) {
+        return other.call(__HYPERVISOR_physdev_op, PHYSDEVOP_pirq_eoi_gmfn_v2,
+                          other.put(physdev_pirq_eoi_gmfn_t{.gmfn = gmfn}));
+    };
+    EXPECT_EQ(show(3), kEinval) << "a table";
+    EXPECT_EQ(show(SecondDomain::kFrames), kEinval) << "not its own";
+    EXPECT_EQ(show(7), 0);
+    EXPECT_EQ(show(8), kEbusy);
+    ASSERT_EQ(show_ends(PHYSDEVOP_pirq_eoi_gmfn_v2, frame_at(kPage)), 0) << "that is another's affair";
+    ASSERT_EQ(map(MAP_PIRQ_TYPE_GSI, kLevel), 0);
+    EXPECT_TRUE(shown(kLevel));
+    EXPECT_EQ(other.words(7)[0], 0U);
+}
+
+TEST_F(PhysdevOp, WhoIsThereIsSaidBeforeWhoMay) {
+    SecondDomain other{hypervisor};
+    physdev_map_pirq_t request{};
+    request.domid = 9;
+    EXPECT_EQ(other.call(__HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq, other.put(request)), kEsrch);
+    request.domid = 0;
+    EXPECT_EQ(other.call(__HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq, other.put(request)), kEperm);
+    EXPECT_EQ(other.call(__HYPERVISOR_physdev_op, PHYSDEVOP_alloc_irq_vector, kNowhere), kEfault);
+    EXPECT_EQ(other.call(__HYPERVISOR_physdev_op, PHYSDEVOP_alloc_irq_vector, other.put(physdev_irq_t{})), kEperm);
 }
 
 TEST_F(PhysdevOp, WithTheFirstVersionOfThePageAnEndUnmasksThePortToo) {

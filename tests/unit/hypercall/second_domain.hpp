@@ -38,6 +38,7 @@ class SecondDomain {
     ~SecondDomain() {
         for (timing::Timer* const timer : {&vcpu().singleshot, &vcpu().periodic, &vcpu().poll_timeout})
             timer->stop();
+        domain->watchdogs.stop_all();
     }
 
     domain::Vcpu& vcpu() { return *domain->vcpus[0]; }

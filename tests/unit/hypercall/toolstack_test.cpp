@@ -13,8 +13,6 @@
 
 namespace {
 
-constexpr std::int64_t kEacces = -13;
-
 class Toolstack : public test::Kernel {
   protected:
     static constexpr std::uint64_t kRoom = kScratch + 0x400; ///< for what an operation points to
@@ -74,7 +72,7 @@ constexpr std::uint32_t kHard = XEN_VCPUAFFINITY_HARD, kSoft = XEN_VCPUAFFINITY_
 TEST_F(Toolstack, IsAnsweredInItsOwnVersionOnly) {
     auto const at = put(xen_domctl_t{});
     for (auto const number : {__HYPERVISOR_domctl, __HYPERVISOR_sysctl, __HYPERVISOR_platform_op}) {
-        EXPECT_EQ(call(number, at), kEacces) << number;
+        EXPECT_EQ(call(number, at), test::kEacces) << number;
         EXPECT_EQ(call(number, test::kNowhere), test::kEfault) << number;
         EXPECT_EQ(call(number, test::kHole), test::kEfault) << number;
     }
@@ -362,7 +360,7 @@ TEST_F(Toolstack, MachineChecksHaveCpusToHappenOnAndNothingToTell) {
     EXPECT_EQ(ask(XEN_MC_fetch), test::kEinval);
     EXPECT_EQ(ask(XEN_MC_mceinject), -95); // -EOPNOTSUPP
     EXPECT_EQ(ask(99), test::kEinval);
-    EXPECT_EQ(call(__HYPERVISOR_mca, put(xen_mc_t{})), kEacces);
+    EXPECT_EQ(call(__HYPERVISOR_mca, put(xen_mc_t{})), test::kEacces);
 }
 
 TEST_F(Toolstack, OnlySwitchingOffIsASleepThatWeKnow) {

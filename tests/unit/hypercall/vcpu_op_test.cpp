@@ -151,11 +151,23 @@ TEST_F(VcpuOp, VcpuInfoMovesOnceIntoAFrameOfTheDomain) {
 
 TEST_F(VcpuOp, WhatIsForTheVcpuItselfIsRefusedToOthers) {
     auto const period = put(vcpu_set_periodic_timer_t{.period_ns = 10'000'000});
-    EXPECT_EQ(call(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 1, period), kEinval);
     EXPECT_EQ(call(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 0, period), 0);
+    EXPECT_EQ(call(__HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, 1, period), 0) << "which is for all, as in Xen";
     EXPECT_EQ(op(VCPUOP_stop_singleshot_timer), kEinval);
     EXPECT_EQ(call(__HYPERVISOR_vcpu_op, VCPUOP_send_nmi, 1, 1), kEinval);
     EXPECT_EQ(call(__HYPERVISOR_vcpu_op, 77, 1, 0), kEnosys);
+}
+
+TEST_F(VcpuOp, WhatFirmwareCallsItsCpuIsToldOfAVcpuThatStaysOnOne) {
+    auto const ask = [&] { return call(__HYPERVISOR_vcpu_op, VCPUOP_get_physid, 1, kScratch); };
+    EXPECT_EQ(ask(), kEinval) << "it may run anywhere";
+    sched::Affinity one;
+    one.set(1);
+    ASSERT_TRUE(hypervisor.system->scheduler.set_affinity(second().entity, one, hypervisor.system->now()).ok());
+    ASSERT_EQ(ask(), 0);
+    auto const id = arch::firmware_id(base::CpuId{1});
+    EXPECT_EQ(get<vcpu_get_physid_t>().phys_id, id.apic_id | std::uint64_t{id.acpi_id} << 32);
+    EXPECT_EQ(call(__HYPERVISOR_vcpu_op, VCPUOP_get_physid, 1, kNowhere), kEfault);
 }
 
 } // namespace

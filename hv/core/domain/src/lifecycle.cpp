@@ -114,6 +114,11 @@ class Parts {
     bool complete_ = false;
 };
 
+void publish_wall_clock(Domain& domain, timing::WallTime at_boot) {
+    at_boot.seconds += static_cast<std::uint64_t>(domain.time_offset.load(std::memory_order_relaxed));
+    timing::publish(domain.shared, at_boot);
+}
+
 } // namespace
 
 Result<Domain*> create(System& system, CreateRequest const& request) {
@@ -128,7 +133,7 @@ Result<Domain*> create(System& system, CreateRequest const& request) {
     Parts parts{system, request};
     Domain* const made = TRY(parts.assemble());
     system.wall_time_at_boot.with([&](timing::WallTime const& time) {
-        timing::publish(made->shared, time);
+        publish_wall_clock(*made, time);
         system.domains[request.id.raw()].store(made, std::memory_order_release);
     });
     return made;
@@ -143,12 +148,12 @@ void set_wall_clock(System& system, timing::WallTime at_boot) {
         time = at_boot;
         for (auto& slot : system.domains)
             if (Domain* const domain = slot.load(std::memory_order_acquire); domain != nullptr)
-                timing::publish(domain->shared, at_boot);
+                publish_wall_clock(*domain, at_boot);
     });
 }
 
 void tell_wall_clock(Domain& domain) {
-    domain.system.wall_time_at_boot.with([&](timing::WallTime const& time) { timing::publish(domain.shared, time); });
+    domain.system.wall_time_at_boot.with([&](timing::WallTime const& time) { publish_wall_clock(domain, time); });
 }
 
 namespace {
@@ -176,7 +181,9 @@ void tell_of_end(System& system) {
 void shut_down(Domain& domain, std::uint32_t reason) {
     if (domain.shut_down.exchange(true))
         return;
-    domain.shutdown_code = reason;
+    auto none = ~0U;
+    if (!domain.shutdown_code.compare_exchange_strong(none, reason))
+        reason = none; // it was said before
     console::info("{} has shut down, reason {}", domain.id, reason);
     if (domain.privileged) {
         switch (reason) {

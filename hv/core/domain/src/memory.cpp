@@ -94,6 +94,9 @@ Status give_up_extent(Domain& domain, Gfn first, unsigned order) {
 }
 
 Result<Gfn> add_extent(Domain& domain, Pfn pfn, unsigned order, unsigned address_bits) {
+    if (domain.translated() && !pfn.valid())
+        pfn = Pfn{domain.gfns.limit().raw()};
+    auto const nth = [&](std::uint64_t i) { return pfn.valid() ? pfn + i : pfn; };
     // Its machine-to-phys table says nothing of higher numbers (SP-26).
     if (domain.translated() && (pfn.raw() >= domain.system.frames.size() ||
                                 (std::uint64_t{1} << order) > domain.system.frames.size() - pfn.raw()))
@@ -107,13 +110,13 @@ Result<Gfn> add_extent(Domain& domain, Pfn pfn, unsigned order, unsigned address
     Mfn const first = run.value();
     std::uint64_t const count = std::uint64_t{1} << order;
     for (std::uint64_t i = 0; i < count; ++i) {
-        Status const status = insert(domain, FrameRef::adopt(allocator.table(), first + i), pfn + i);
+        Status const status = insert(domain, FrameRef::adopt(allocator.table(), first + i), nth(i));
         if (status)
             continue;
         for (std::uint64_t k = i + 1; k < count; ++k)
             allocator.table().drop_reference(first + k);
         for (std::uint64_t k = 0; k < i; ++k)
-            static_cast<void>(give_up_frame(domain, number_of(domain, first + k, pfn + k)));
+            static_cast<void>(give_up_frame(domain, number_of(domain, first + k, nth(k))));
         return Err{status.error()};
     }
     return number_of(domain, first, pfn);

@@ -131,4 +131,11 @@ void take_down(Vcpu& vcpu) {
 
 void keep_down(Vcpu& vcpu) { static_cast<void>(put_down(vcpu)); }
 
+void start_over(Vcpu& vcpu) {
+    auto& system = vcpu.domain.system;
+    static_cast<void>(put_down(vcpu));
+    end_polling(vcpu);
+    perform(system, system.scheduler.wake(vcpu.entity, system.now()));
+}
+
 } // namespace domain

@@ -41,6 +41,7 @@ Status die(Domain& domain) {
         pause(domain);
         domain.events.retire();
         domain.grants.with([](grants::Grants& both) { both.table.begin_dying(); });
+        static_cast<void>(domain.system.allocator.claim(domain.id, 0)); // it gets nothing more
     }
     for (Vcpu const* const vcpu : domain.vcpus)
         if (!vcpu->entity.off())
@@ -56,6 +57,7 @@ Status detach(Domain& domain) {
             return Err{Error::preempted};
         stop_log_dirty(domain);
     }
+    domain.watchdogs.stop_all();
     for (Vcpu* const vcpu : domain.vcpus)
         TRY(detach(*vcpu));
     if (domain.ends_frame.valid())

@@ -105,7 +105,8 @@ arch::CpuidResult VcpuEnvironment::cpuid(std::uint32_t leaf, std::uint32_t suble
                                     .tsc_offset = 0, // guests read the TSC as it is
                                     .tsc_to_ns_mul = to_ns.multiplier,
                                     .tsc_to_ns_shift = to_ns.shift,
-                                    .tsc_incarnation = 0,
+                                    .tsc_mode = vcpu_.domain.tsc_mode.load(std::memory_order_relaxed),
+                                    .tsc_incarnation = vcpu_.domain.tsc_incarnation.load(std::memory_order_relaxed),
                                     .tsc_stable = arch::tsc_stable(),
                                     .machine_address_bits = vcpu_.domain.system.machine_address_bits};
     return emulate::guest_cpuid(leaf, subleaf, view, facts, arch::cpuid);

@@ -122,14 +122,21 @@ Status take_tables(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
 
 /// Gives back what a refused context had taken; the reason for the refusal is the last thing that is said.
 Status give_back_tables(domain::Vcpu& vcpu) {
+    auto const reason = *vcpu.refused_context;
+    TRY(reset_context(vcpu));
+    return Err{reason};
+}
+
+} // namespace
+
+Status reset_context(domain::Vcpu& vcpu) {
     vcpu.initialised.store(false, std::memory_order_release);
     TRY(domain::set_root(vcpu, arch::Root::kernel, Gfn{}));
     TRY(domain::set_root(vcpu, arch::Root::user, Gfn{}));
     domain::drop_descriptors(vcpu);
-    return Err{*std::exchange(vcpu.refused_context, std::nullopt)};
+    vcpu.refused_context.reset();
+    return {};
 }
-
-} // namespace
 
 Status set_context(domain::Vcpu& vcpu, vcpu_guest_context_t const& context) {
     if (vcpu.refused_context)

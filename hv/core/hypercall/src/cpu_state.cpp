@@ -185,4 +185,7 @@ Answer vm_assist(Call& call) {
     return 0;
 }
 
+/// No guest counts the CPU's events.
+Answer xenpmu_op(Call&) { return Err{Error::not_supported}; }
+
 } // namespace hypercall

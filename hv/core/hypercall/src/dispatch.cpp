@@ -51,6 +51,7 @@ constexpr std::array<Handler, kHandlers> make_table() {
     table[__HYPERVISOR_physdev_op] = physdev_op;
     table[__HYPERVISOR_sysctl] = sysctl;
     table[__HYPERVISOR_domctl] = domctl;
+    table[__HYPERVISOR_xenpmu_op] = xenpmu_op;
     table[__HYPERVISOR_mca] = machine_check;
     table[__HYPERVISOR_tern_op] = tern_op;
     return table;

@@ -40,6 +40,7 @@ xen_domctl_getdomaininfo_t info_of(Domain& subject) {
     info.domain = subject.id.raw();
     info.tot_pages = quota.total();
     info.max_pages = quota.limit();
+    info.outstanding_pages = quota.claim();
     info.shared_info_frame = subject.translated() ? domain::kSharedInfoGfn.raw() : subject.shared_frame.raw();
     info.gpaddr_bits = subject.system.physical_address_bits;
     std::memcpy(info.handle, subject.handle, sizeof info.handle);

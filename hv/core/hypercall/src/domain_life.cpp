@@ -77,8 +77,8 @@ Answer create_domain(Call& call, xen_domctl_t& op) {
     return 0;
 }
 
-Answer set_max_vcpus(Domain& subject, xen_domctl_t const& op) {
-    if (op.u.max_vcpus.max != subject.vcpus.size())
+Answer set_max_vcpus(Call& call, Domain& subject, xen_domctl_t const& op) {
+    if (&subject == &call.domain() || op.u.max_vcpus.max != subject.vcpus.size())
         return Err{Error::invalid}; // as in Xen: createdomain has said it
     return 0;
 }
@@ -116,13 +116,28 @@ Answer destroy_domain(Call& call, xen_domctl_t const& op) {
     return 0;
 }
 
+namespace {
+
+/// As if it had never had a context: down, and waiting for one. What it shares with its guest stays registered.
+Answer reset_vcpu(Vcpu& vcpu) {
+    domain::Claim const claim{vcpu.claimed};
+    if (!claim)
+        return Err{Error::preempted};
+    domain::start_over(vcpu);
+    domain::Stopped const stopped{vcpu};
+    TRY(guest::reset_context(vcpu));
+    return 0;
+}
+
+} // namespace
+
 Answer set_vcpu_context(Call& call, Domain& subject, xen_domctl_t const& op) {
     auto const& request = op.u.vcpucontext;
     Vcpu* const vcpu = TRY(vcpu_of_another(call, subject, request.vcpu));
+    if (address_of(request.ctxt).raw() == 0)
+        return reset_vcpu(*vcpu);
     if (subject.pauses.load(std::memory_order_seq_cst) == 0 && !subject.shut_down.load())
         return Err{Error::invalid};
-    if (address_of(request.ctxt).raw() == 0)
-        return Err{Error::not_supported}; // resetting a vCPU
     domain::Claim const claim{vcpu->claimed};
     if (!claim || !vcpu->entity.off())
         return Err{Error::preempted};

@@ -4,11 +4,12 @@
 #include <cstring>
 
 #include "abi/toolstack.hpp"
-#include "arch/cpu.hpp"
+#include "domain/running.hpp"
 #include "hypercall/cpu_map.hpp"
 #include "hypercall/cpu_policy.hpp"
 #include "hypercall/domain_info.hpp"
 #include "hypercall/domain_life.hpp"
+#include "hypercall/domain_time.hpp"
 #include "hypercall/handlers.hpp"
 #include "hypercall/saved_state.hpp"
 #include "hypercall/shadow_op.hpp"
@@ -22,14 +23,16 @@ using base::Error;
 using domain::Domain;
 
 base::Result<Domain*> named(Call& call, domid_t id) {
-    Domain* const found = id == DOMID_SELF ? &call.domain() : call.domain().system.find(base::DomId{id});
+    Domain* const found = call.domain().system.find(base::DomId{id});
     if (found == nullptr)
         return Err{Error::no_such_domain};
     return found;
 }
 
 Answer get_domain_info(Call& call, xen_domctl_t& op) {
-    Domain* const found = op.domain == DOMID_SELF ? &call.domain() : first_from(call.domain().system, op.domain);
+    if (op.domain >= DOMID_FIRST_RESERVED)
+        return Err{Error::invalid};
+    Domain* const found = first_from(call.domain().system, op.domain);
     if (found == nullptr)
         return Err{Error::no_such_domain};
     op.u.getdomaininfo = info_of(*found);
@@ -74,26 +77,6 @@ Answer set_address_size(xen_domctl_t const& op) {
     return 0;
 }
 
-// xen_domctl_tsc_info.tsc_mode (Xen's xen-tscmode(7)): emulated where it must be, and never.
-constexpr std::uint32_t kTscDefault = 0, kTscNative = 2;
-
-/// Guests read the TSC as it is; that is what these two modes ask for where it is stable.
-Answer set_tsc_info(xen_domctl_t const& op) {
-    auto const mode = op.u.tsc_info.tsc_mode;
-    if (mode != kTscDefault && mode != kTscNative)
-        return Err{Error::not_supported};
-    return 0;
-}
-
-Answer get_tsc_info(Call& call, Domain const& subject, xen_domctl_t& op) {
-    op.u.tsc_info = {};
-    op.u.tsc_info.tsc_mode = kTscDefault;
-    op.u.tsc_info.gtsc_khz = static_cast<std::uint32_t>(arch::tsc_khz());
-    op.u.tsc_info.elapsed_nsec = subject.system.now();
-    TRY(call.write(0, op));
-    return 0;
-}
-
 /// There is one node.
 Answer node_affinity(Call& call, xen_domctl_t const& op) {
     if (op.cmd == XEN_DOMCTL_setnodeaffinity)
@@ -104,16 +87,26 @@ Answer node_affinity(Call& call, xen_domctl_t const& op) {
     return 0;
 }
 
-Answer set_time_offset(xen_domctl_t const& op) {
-    if (op.u.settimeoffset.time_offset_seconds != 0)
-        return Err{Error::not_supported}; // one wall clock for all
-    return 0;
+/// Of what a machine's buttons and its operator could do, a paravirtual guest knows the NMI.
+Answer send_trigger(Domain& subject, xen_domctl_t const& op) {
+    auto* const vcpu = subject.vcpu(base::VcpuId{op.u.sendtrigger.vcpu});
+    if (vcpu == nullptr)
+        return Err{Error::no_such_domain};
+    switch (op.u.sendtrigger.trigger) {
+    case XEN_DOMCTL_SENDTRIGGER_NMI:
+        vcpu->nmi_pending.store(true, std::memory_order_release);
+        domain::notify(*vcpu);
+        return 0;
+    case XEN_DOMCTL_SENDTRIGGER_POWER:
+    case XEN_DOMCTL_SENDTRIGGER_SLEEP: return Err{Error::invalid};
+    default: return Err{Error::not_implemented};
+    }
 }
 
 /// What changes a domain, or asks about more than how it is.
 Answer manage(Call& call, Domain& subject, xen_domctl_t& op) {
     switch (op.cmd) {
-    case XEN_DOMCTL_max_vcpus: return set_max_vcpus(subject, op);
+    case XEN_DOMCTL_max_vcpus: return set_max_vcpus(call, subject, op);
     case XEN_DOMCTL_max_mem: return set_max_mem(subject, op);
     case XEN_DOMCTL_pausedomain: return pause_domain(call, subject);
     case XEN_DOMCTL_unpausedomain: return unpause_domain(call, subject);
@@ -121,11 +114,11 @@ Answer manage(Call& call, Domain& subject, xen_domctl_t& op) {
     case XEN_DOMCTL_setvcpucontext: return set_vcpu_context(call, subject, op);
     case XEN_DOMCTL_hypercall_init: return init_hypercall_page(subject, op);
     case XEN_DOMCTL_set_address_size: return set_address_size(op);
-    case XEN_DOMCTL_settscinfo: return set_tsc_info(op);
+    case XEN_DOMCTL_settscinfo: return set_tsc_info(subject, op);
     case XEN_DOMCTL_gettscinfo: return get_tsc_info(call, subject, op);
     case XEN_DOMCTL_setnodeaffinity:
     case XEN_DOMCTL_getnodeaffinity: return node_affinity(call, op);
-    case XEN_DOMCTL_settimeoffset: return set_time_offset(op);
+    case XEN_DOMCTL_settimeoffset: return set_time_offset(subject, op);
     case XEN_DOMCTL_getpageframeinfo3: return get_page_types(call, subject, op);
     case XEN_DOMCTL_get_ext_vcpucontext: return get_further_context(call, subject, op);
     case XEN_DOMCTL_set_ext_vcpucontext: return set_further_context(call, subject, op);
@@ -135,6 +128,9 @@ Answer manage(Call& call, Domain& subject, xen_domctl_t& op) {
     case XEN_DOMCTL_set_vcpu_msrs: return set_msrs(subject, op);
     case XEN_DOMCTL_resumedomain: return resume_domain(call, subject);
     case XEN_DOMCTL_shadow_op: return shadow_op(call, subject, op);
+    case XEN_DOMCTL_sendtrigger: return send_trigger(subject, op);
+    case XEN_DOMCTL_get_paging_mempool_size:
+    case XEN_DOMCTL_set_paging_mempool_size: return Err{Error::not_supported}; // of paravirtual domains, as in Xen
     case XEN_DOMCTL_get_cpu_policy: return get_domain_cpu_policy(call, subject, op);
     case XEN_DOMCTL_set_cpu_policy: return set_domain_cpu_policy(call, op);
     default: return Err{Error::not_implemented};

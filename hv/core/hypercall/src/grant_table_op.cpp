@@ -265,6 +265,29 @@ Answer get_version(Call& call, Environment& environment) {
     return 0;
 }
 
+/// x86's caches need no flush for devices, so beyond its arguments there is nothing that could be done.
+base::Status cache_flush(gnttab_cache_flush_t const& request) {
+    if (request.offset >= base::kPageSize || request.length > base::kPageSize - request.offset ||
+        (request.op & ~std::uint32_t{GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL}) != 0)
+        return Err{Error::invalid};
+    if (request.length == 0 || request.op == 0)
+        return {};
+    return Err{Error::not_supported};
+}
+
+Answer flush_caches(Call& call) {
+    auto const requests = call.array<gnttab_cache_flush_t>(1);
+    for (std::uint32_t i = 0; i < call.u32(2); ++i) {
+        if (i != 0 && domain::should_yield(call.vcpu)) {
+            call.args[1] = requests.at(i).raw();
+            call.args[2] -= i;
+            return Err{Error::preempted};
+        }
+        TRY(cache_flush(TRY(requests.read(i))));
+    }
+    return 0;
+}
+
 } // namespace
 
 base::Status release_grants(Call& call, Domain& dying) {
@@ -274,10 +297,13 @@ base::Status release_grants(Call& call, Domain& dying) {
 }
 
 Answer grant_table_op(Call& call) {
-    if (static_cast<std::int32_t>(call.u32(2)) < 0)
+    // The command's upper bits are what a continued cache flush of Xen's remembers: no other has any.
+    constexpr std::uint32_t kCommandMask = 0xfff;
+    if (static_cast<std::int32_t>(call.u32(2)) < 0 ||
+        ((call.u32(0) & kCommandMask) != GNTTABOP_cache_flush && call.u32(0) > kCommandMask))
         return Err{Error::invalid};
     Environment environment{call};
-    switch (call.u32(0)) {
+    switch (call.u32(0) & kCommandMask) {
     case GNTTABOP_map_grant_ref:
         return for_each_record<gnttab_map_grant_ref_t>(call, [&](auto& record) { grants::map(environment, record); });
     case GNTTABOP_unmap_grant_ref:
@@ -301,7 +327,9 @@ Answer grant_table_op(Call& call) {
     case GNTTABOP_get_version: return get_version(call, environment);
     case GNTTABOP_get_status_frames: return get_status_frames(call, environment);
     case GNTTABOP_swap_grant_ref: return swap(call, environment);
-    default: return Err{Error::not_implemented}; // transfer, cache flush: docs/abi-coverage.md
+    case GNTTABOP_cache_flush: return flush_caches(call);
+    case GNTTABOP_transfer: return Err{Error::not_supported}; // as Xen with gnttab=no-transfer
+    default: return Err{Error::not_implemented};
     }
 }
 

@@ -28,11 +28,11 @@ constexpr std::uint64_t kCommandMask = (1U << kCommandBits) - 1;
 base::Result<Domain*> subject(Call& call, domid_t id) {
     if (id == DOMID_SELF || base::DomId{id} == call.domain().id)
         return &call.domain();
-    if (!call.domain().privileged)
-        return Err{Error::not_permitted};
     Domain* const found = call.domain().system.find(base::DomId{id});
     if (found == nullptr)
         return Err{Error::no_such_domain};
+    if (!call.domain().privileged)
+        return Err{Error::not_permitted};
     return found;
 }
 
@@ -82,6 +82,49 @@ Answer populate_physmap(Call& call) {
             TRY(domain::add_extent(target, pfn, request.extent_order, XENMEMF_get_address_bits(request.mem_flags)));
         return extents.write(i, gfn.raw());
     });
+}
+
+/// Frames that the domain will say the pseudo-physical numbers of, or not. Without a list it is not told which.
+Answer increase_reservation(Call& call) {
+    return for_each_extent(call, [&](Domain& target, Reservation const& request, std::uint64_t i) -> base::Status {
+        Gfn const gfn =
+            TRY(domain::add_extent(target, Pfn{}, request.extent_order, XENMEMF_get_address_bits(request.mem_flags)));
+        auto const extents = address_of(request.extent_start);
+        if (extents.raw() == 0)
+            return {};
+        return domain::GuestArray<xen_pfn_t>{call.vcpu, extents}.write(i, gfn.raw());
+    });
+}
+
+/// Who has frame numbers of the machine's cannot choose what is where, and a paravirtual guest never can.
+template <typename Request> Answer change_physmap(Call& call, std::uint16_t never, Error why) {
+    if (call.args[0] >> kCommandBits > 0xffff)
+        return Err{Error::out_of_domain};
+    auto const request = TRY(call.read<Request>(1));
+    if constexpr (requires { request.space; })
+        if (request.space == never)
+            return Err{why};
+    static_cast<void>(TRY(subject(call, request.domid)));
+    return Err{Error::access_denied};
+}
+
+/// No device of the machine's has memory reserved for it that guests would have to know of.
+Answer reserved_device_memory(Call& call) {
+    auto request = TRY(call.read<xen_reserved_device_memory_map_t>(1));
+    if ((request.flags & ~std::uint32_t{XENMEM_RDM_ALL}) != 0)
+        return Err{Error::invalid};
+    request.nr_entries = 0;
+    TRY(call.write(1, request));
+    return 0;
+}
+
+/// No domain has virtual nodes.
+Answer vnuma_info(Call& call) {
+    auto const request = TRY(call.read<xen_vnuma_topology_info_t>(1));
+    if (request.pad != 0)
+        return Err{Error::invalid};
+    static_cast<void>(TRY(subject(call, request.domid)));
+    return Err{Error::not_supported};
 }
 
 /// XENMEM_exchange: the guest's frames for others that lie better (contiguous, below an address).
@@ -160,9 +203,12 @@ Answer machine_memory_map(Call& call) {
         return Err{Error::not_permitted};
     auto map = TRY(call.read<xen_memory_map_t>(1));
     auto const& e820 = call.domain().system.memory_map;
-    auto const count = std::min<std::uint32_t>(map.nr_entries, static_cast<std::uint32_t>(e820.size()));
+    auto const count = static_cast<std::uint32_t>(e820.size());
     domain::GuestArray<domain::E820Entry> const buffer{call.vcpu, address_of(map.buffer)};
-    for (std::uint32_t i = 0; i < count; ++i)
+    bool const told = !buffer.null(); // or only how many there are
+    if (told && map.nr_entries < count)
+        return Err{Error::invalid};
+    for (std::uint32_t i = 0; told && i < count; ++i)
         TRY(buffer.write(i, e820[i]));
     map.nr_entries = count;
     TRY(call.write(1, map));
@@ -171,14 +217,12 @@ Answer machine_memory_map(Call& call) {
 
 /// XENMEM_set_memory_map: for the domain that @p subject names, all at once.
 Answer set_memory_map(Call& call) {
-    if (!call.domain().privileged)
-        return Err{Error::not_permitted};
     auto const request = TRY(call.read<xen_foreign_memory_map_t>(1));
+    if (request.map.nr_entries > 128)
+        return Err{Error::invalid};
     Domain& target = *TRY(subject(call, request.domid));
     auto const given = TRY(domain::make_scratch<base::FixedVector<domain::E820Entry, 128>>(call.domain().system));
     domain::GuestArray<domain::E820Entry> const buffer{call.vcpu, address_of(request.map.buffer)};
-    if (request.map.nr_entries > 128)
-        return Err{Error::invalid};
     for (std::uint32_t i = 0; i < request.map.nr_entries; ++i)
         ASSERT(given->push_back(TRY(buffer.read(i))));
     target.memory_map.with([&](auto& map) { map = *given; });
@@ -200,21 +244,16 @@ Answer memory_map(Call& call) {
     return 0;
 }
 
-/// XENMEM_claim_pages: a builder asks first whether there is room. Nothing is set aside by it: another may be faster.
+/// XENMEM_claim_pages: a builder makes sure that its domain's memory will be there while it is being filled.
 Answer claim_pages(Call& call) {
+    auto const request = TRY(call.read<xen_memory_reservation_t>(1));
+    auto& system = call.domain().system;
+    if (address_of(request.extent_start).raw() != 0 || request.extent_order != 0 || request.mem_flags != 0 ||
+        system.find(base::DomId{request.domid}) == nullptr)
+        return Err{Error::invalid};
     if (!call.domain().privileged)
         return Err{Error::not_permitted};
-    auto const request = TRY(call.read<xen_memory_reservation_t>(1));
-    if (address_of(request.extent_start).raw() != 0 || request.nr_extents > ~std::uint32_t{0} ||
-        request.extent_order != 0 || request.mem_flags != 0)
-        return Err{Error::invalid};
-    Domain& target = *TRY(subject(call, request.domid));
-    auto const has = domain::quota(target).total();
-    auto const wants = request.nr_extents > has ? request.nr_extents - has : 0;
-    if (request.nr_extents > domain::quota(target).limit())
-        return Err{Error::invalid};
-    if (wants > call.domain().system.allocator.statistics().free)
-        return Err{Error::no_memory};
+    TRY(system.allocator.claim(base::DomId{request.domid}, request.nr_extents));
     return 0;
 }
 
@@ -234,8 +273,6 @@ base::Result<Gfn> grant_frame(Domain& target, std::uint32_t id, std::uint32_t in
 /// XENMEM_acquire_resource: by what numbers the toolstack maps the frames of a domain's grants. Without a list: how many
 /// there can be.
 Answer acquire_resource(Call& call) {
-    if (!call.domain().privileged)
-        return Err{Error::not_permitted};
     auto request = TRY(call.read<xen_mem_acquire_resource_t>(1));
     if (request.pad != 0)
         return Err{Error::invalid};
@@ -279,29 +316,58 @@ Answer maximum_gpfn(Domain& target) {
 
 } // namespace
 
-Answer memory_op(Call& call) {
+namespace {
+
+/// What may go on where it stopped: its command says where.
+Answer continuable_op(Call& call) {
     switch (call.args[0] & kCommandMask) {
+    case XENMEM_increase_reservation: return increase_reservation(call);
     case XENMEM_decrease_reservation: return decrease_reservation(call);
     case XENMEM_populate_physmap: return populate_physmap(call);
+    case XENMEM_add_to_physmap:
+        return change_physmap<xen_add_to_physmap_t>(call, XENMAPSPACE_gmfn_foreign, Error::not_implemented);
+    case XENMEM_add_to_physmap_batch:
+        return change_physmap<xen_add_to_physmap_batch_t>(call, XENMAPSPACE_gmfn_range, Error::not_supported);
+    // What is done at once goes on nowhere.
+    case XENMEM_exchange:
+    case XENMEM_maximum_ram_page:
+    case XENMEM_current_reservation:
+    case XENMEM_maximum_reservation:
+    case XENMEM_maximum_gpfn:
+    case XENMEM_remove_from_physmap:
+    case XENMEM_claim_pages:
+    case XENMEM_get_vnumainfo:
+    case XENMEM_reserved_device_memory_map: return Err{Error::invalid};
+    default: return Err{Error::not_implemented};
+    }
+}
+
+} // namespace
+
+Answer memory_op(Call& call) {
+    switch (call.args[0]) {
+    case XENMEM_remove_from_physmap: return change_physmap<xen_remove_from_physmap_t>(call, 0, Error::access_denied);
+    case XENMEM_reserved_device_memory_map: return reserved_device_memory(call);
     case XENMEM_exchange: return exchange(call);
     case XENMEM_claim_pages: return claim_pages(call);
     case XENMEM_acquire_resource: return acquire_resource(call);
-    case XENMEM_maximum_ram_page: return static_cast<std::int64_t>(domain::m2p_window(call.domain()).highest_gfn.raw());
+    case XENMEM_maximum_ram_page: // one past it, in spite of the name
+        return static_cast<std::int64_t>(domain::m2p_window(call.domain()).highest_gfn.raw() + 1);
     case XENMEM_maximum_gpfn: return number_of(call, maximum_gpfn);
     case XENMEM_current_reservation:
         return number_of(call, [](Domain& target) { return Answer{domain::quota(target).total()}; });
     case XENMEM_maximum_reservation:
         return number_of(call, [](Domain& target) { return Answer{domain::quota(target).limit()}; });
     case XENMEM_get_sharing_freed_pages:
-    case XENMEM_get_sharing_shared_pages: return 0;              // no two domains share one
-    case XENMEM_get_vnumainfo: return Err{Error::not_supported}; // no domain has any
+    case XENMEM_get_sharing_shared_pages: return 0; // no two domains share one
+    case XENMEM_get_vnumainfo: return vnuma_info(call);
     case XENMEM_machphys_mfn_list: return machphys_list(call, false);
     case XENMEM_machphys_compat_mfn_list: return machphys_list(call, true);
     case XENMEM_machphys_mapping: return machphys_mapping(call);
     case XENMEM_machine_memory_map: return machine_memory_map(call);
     case XENMEM_memory_map: return memory_map(call);
     case XENMEM_set_memory_map: return set_memory_map(call);
-    default: return Err{Error::not_implemented};
+    default: return continuable_op(call);
     }
 }
 

@@ -1,5 +1,7 @@
 // Page tables: mmu_update, update_va_mapping, mmuext_op (docs/abi.md §3.3).
 
+#include <cstring>
+
 #include "abi/xen.hpp"
 #include "arch/cpu.hpp"
 #include "domain/descriptors.hpp"
@@ -36,11 +38,11 @@ struct Subjects {
 base::Result<Domain*> other_domain(Call& call, std::uint16_t id) {
     if (id == DOMID_SELF || base::DomId{id} == call.domain().id)
         return &call.domain();
-    if (!call.domain().privileged)
-        return Err{Error::not_permitted};
     Domain* const found = call.domain().system.find(base::DomId{id});
     if (found == nullptr)
         return Err{Error::no_such_domain};
+    if (!call.domain().privileged)
+        return Err{Error::not_permitted};
     return found;
 }
 
@@ -136,6 +138,31 @@ Status new_root(Call& call, Domain const& target, arch::Root root, Gfn gfn) {
     return domain::set_root(call.vcpu, root, gfn);
 }
 
+/// A page of @p target's, for as long as it is written to.
+template <typename Write> Status write_page(Domain& target, Gfn gfn, Write&& write) {
+    auto const held = target.paging.hold(gfn, shadow_pt::Use::writable);
+    if (!held)
+        return Err{held.error() == Error::preempted ? Error::preempted : Error::invalid};
+    write(arch::direct_map(held.value()));
+    target.host.mark_dirty(held.value());
+    target.paging.unhold(held.value(), shadow_pt::Use::writable);
+    return {};
+}
+
+Status clear_page(Domain& target, Gfn gfn) {
+    return write_page(target, gfn, [](std::byte* page) { std::memset(page, 0, base::kPageSize); });
+}
+
+/// What is copied may be anything of the domain's, its tables too.
+Status copy_page(Domain& target, Gfn to, Gfn from) {
+    auto const source = target.gfns.get(from);
+    if (!source)
+        return Err{Error::invalid};
+    return write_page(target, to, [&](std::byte* page) {
+        std::memcpy(page, arch::direct_map(source.value().mfn()), base::kPageSize);
+    });
+}
+
 Status extended_op(Call& call, Domain& target, ExtendedOp const& op) {
     Vaddr const linear{op.arg1.linear_addr};
     Gfn const gfn{op.arg1.mfn};
@@ -166,6 +193,10 @@ Status extended_op(Call& call, Domain& target, ExtendedOp const& op) {
             return Err{Error::not_permitted};
         arch::write_back_caches();
         return {};
+    case MMUEXT_CLEAR_PAGE: return clear_page(target, gfn);
+    case MMUEXT_COPY_PAGE: return copy_page(target, gfn, Gfn{op.arg2.src_mfn});
+    case MMUEXT_MARK_SUPER:
+    case MMUEXT_UNMARK_SUPER: return Err{Error::not_supported};
     case MMUEXT_SET_LDT: return domain::set_ldt(call.vcpu, linear, op.arg2.nr_ents);
     default: return Err{Error::not_implemented};
     }

@@ -17,11 +17,13 @@ constexpr std::uint32_t kPorts = 65536;
 
 /// Only who drives the machine's devices, and only about itself: nobody else is given a device yet.
 base::Result<Domain*> driver(Call& call, domid_t id) {
+    bool const own = id == DOMID_SELF || base::DomId{id} == call.domain().id;
+    if (!own && call.domain().system.find(base::DomId{id}) == nullptr)
+        return Err{Error::no_such_domain};
     if (!call.domain().privileged)
         return Err{Error::not_permitted};
-    if (id != DOMID_SELF && base::DomId{id} != call.domain().id)
-        return Err{call.domain().system.find(base::DomId{id}) == nullptr ? Error::no_such_domain
-                                                                         : Error::not_supported};
+    if (!own)
+        return Err{Error::not_supported};
     return &call.domain();
 }
 base::Result<Domain*> driver(Call& call) { return driver(call, DOMID_SELF); }
@@ -56,21 +58,22 @@ Answer eoi(Call& call) {
 }
 
 /// A page of the caller's tells from now on which pirqs want an eoi (a bit each), so that it need not ask. With
-/// @p unmasks, eoi also unmasks the port. The page is held writable for as long as the domain lives.
+/// @p unmasks, eoi also unmasks the port. The page is held writable for as long as the domain lives. Who has no devices
+/// has no pirqs: nothing is ever said to it.
 Answer pirq_eoi_page(Call& call, bool unmasks) {
-    Domain& domain = *TRY(driver(call));
+    Domain& domain = call.domain();
     auto const request = TRY(call.read<physdev_pirq_eoi_gmfn_t>(1));
     auto const held = domain.paging.hold(base::Gfn{request.gmfn}, shadow_pt::Use::writable);
     if (!held)
         return Err{held.error() == Error::preempted ? Error::preempted : Error::invalid};
-    auto* const words = reinterpret_cast<std::atomic<std::uint64_t>*>(arch::direct_map(held.value()));
-    auto const published =
-        domain.system.interrupts.publish_ends(domain.events, irq::EndWords{words, irq::EndWords::extent});
-    if (!published) {
+    if (domain.tells_ends.exchange(true)) {
         domain.paging.unhold(held.value(), shadow_pt::Use::writable);
-        return Err{published.error()};
+        return Err{Error::busy};
     }
     domain.ends_frame = held.value(); // only one call gets here
+    auto* const words = reinterpret_cast<std::atomic<std::uint64_t>*>(arch::direct_map(held.value()));
+    if (domain.privileged)
+        domain.system.interrupts.publish_ends(domain.events, irq::EndWords{words, irq::EndWords::extent});
     domain.host.mark_dirty(held.value());
     if (unmasks)
         domain.end_unmasks.store(true, std::memory_order_relaxed);
@@ -133,6 +136,8 @@ Answer map_pirq(Call& call) {
         pirq = TRY(domain.system.interrupts.map_line(domain.events, static_cast<std::uint32_t>(request.index)));
         break;
     case MAP_PIRQ_TYPE_MULTI_MSI:
+        if (request.table_base != 0)
+            return Err{Error::invalid};
         // Several messages at once need consecutive vectors on one CPU; Xen has them only where interrupts are remapped,
         // and answers so where they are not. Drivers then make do with one.
         if (request.entry_nr <= 0 || request.entry_nr > 32)
@@ -160,8 +165,8 @@ Answer unmap_pirq(Call& call) {
 
 /// Vectors are the hypervisor's own affair: this only says whether there is such a line.
 Answer alloc_irq_vector(Call& call) {
-    static_cast<void>(TRY(driver(call)));
     auto request = TRY(call.read<physdev_irq_t>(1));
+    static_cast<void>(TRY(driver(call)));
     if (!arch::has_line(request.irq))
         return Err{Error::invalid};
     request.vector = request.irq;
@@ -170,8 +175,8 @@ Answer alloc_irq_vector(Call& call) {
 }
 
 Answer apic_read(Call& call) {
-    static_cast<void>(TRY(driver(call)));
     auto request = TRY(call.read<physdev_apic_t>(1));
+    static_cast<void>(TRY(driver(call)));
     auto const value = arch::read_io_apic(base::Maddr{request.apic_physbase}, request.reg);
     if (!value)
         return Err{Error::no_device};

@@ -27,6 +27,8 @@ Answer set_affinity(Call& call, Vcpu& vcpu, xen_domctl_vcpuaffinity const& reque
     auto& system = vcpu.domain.system;
     auto effective = online_cpus();
     if ((request.flags & XEN_VCPUAFFINITY_HARD) != 0) {
+        if (vcpu.overridden.load(std::memory_order_relaxed))
+            return Err{Error::busy}; // its own choice holds until it ends it
         auto const hard = TRY(read_cpus(call, request.cpumap_hard));
         domain::perform(system, TRY(system.scheduler.set_affinity(vcpu.entity, hard, system.now())));
         effective &= hard;

@@ -43,6 +43,7 @@ Answer physinfo(Call& call, xen_sysctl_t& op) {
         XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_shadow | XEN_SYSCTL_PHYSCAP_gnttab_v1 | XEN_SYSCTL_PHYSCAP_gnttab_v2;
     info.total_pages = memory.total;
     info.free_pages = memory.free + memory.quarantined; // who asks for those gets them, once the CPUs have flushed
+    info.outstanding_pages = memory.claimed;
     info.max_mfn = system.frames.size() - 1;
     auto const basic = arch::cpuid(1, 0);
     auto const extended = arch::cpuid(0x8000'0001, 0);

@@ -2,6 +2,8 @@
 
 #include "abi/errno.hpp"
 #include "abi/xen.hpp"
+#include "arch/cpu.hpp"
+#include "arch/devices.hpp"
 #include "domain/areas.hpp"
 #include "domain/claim.hpp"
 #include "domain/heap.hpp"
@@ -71,6 +73,18 @@ Answer set_periodic(Call& call, Vcpu& target) {
     return 0;
 }
 
+/// What firmware calls the CPU of the target's number: for a vCPU of dom0 that is to run on one CPU only.
+Answer get_physid(Call& call, Vcpu& target) {
+    auto const where = target.domain.system.scheduler.affinities(target.entity).hard;
+    std::size_t cpus = 0;
+    where.for_each([&](std::size_t) { ++cpus; });
+    if (!target.domain.privileged || cpus != 1 || target.id.raw() >= arch::online_cpus())
+        return Err{Error::invalid};
+    auto const id = arch::firmware_id(base::CpuId{target.id.raw()});
+    TRY(call.write(2, vcpu_get_physid_t{.phys_id = id.apic_id | std::uint64_t{id.acpi_id} << 32}));
+    return 0;
+}
+
 Answer send_nmi(Vcpu& target) {
     target.nmi_pending.store(true, std::memory_order_release);
     domain::notify(target);
@@ -104,7 +118,7 @@ Answer vcpu_op(Call& call) {
         return 0;
     }
     case VCPUOP_register_vcpu_info: return register_info(call, target);
-    case VCPUOP_set_periodic_timer: return self ? set_periodic(call, target) : Answer{Err{Error::invalid}};
+    case VCPUOP_set_periodic_timer: return set_periodic(call, target);
     case VCPUOP_stop_periodic_timer: domain::stop_periodic_timer(target); return 0;
     case VCPUOP_set_singleshot_timer: return self ? set_singleshot(call, target) : Answer{Err{Error::invalid}};
     case VCPUOP_stop_singleshot_timer:
@@ -113,6 +127,7 @@ Answer vcpu_op(Call& call) {
         domain::stop_singleshot_timer(target);
         return 0;
     case VCPUOP_send_nmi: return call.args[2] == 0 ? send_nmi(target) : Answer{Err{Error::invalid}};
+    case VCPUOP_get_physid: return get_physid(call, target);
     default: return Err{Error::not_implemented};
     }
 }

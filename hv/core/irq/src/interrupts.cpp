@@ -142,16 +142,14 @@ Result<bool> Interrupts::needs_end(EventTable const& owner, Pirq pirq) {
     return line->needs_end();
 }
 
-Status Interrupts::publish_ends(EventTable& owner, EndWords words) {
+void Interrupts::publish_ends(EventTable& owner, EndWords words) {
     base::LockGuard const guard{lock_};
-    if (told_ != nullptr)
-        return Err{Error::busy};
+    ASSERT(told_ == nullptr);
     told_ = &owner;
     end_words_ = words.data();
     for (Line const& line : lines_)
         if (line.owner == &owner)
             publish(line, line.needs_end());
-    return {};
 }
 
 // --- interrupting ----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@
 #include "domain/stamps.hpp"
 #include "domain/system.hpp"
 #include "domain/vcpu.hpp"
+#include "domain/watchdog.hpp"
 #include "events/event_table.hpp"
 #include "grants/lock.hpp"
 #include "logdirty/dirty_log.hpp"
@@ -89,8 +90,13 @@ struct Domain : events::Owner {
     /// What the builder says of the domain's memory (XENMEM_set_memory_map); empty: nothing.
     base::Guarded<base::FixedVector<E820Entry, 128>, base::LockRank::domain> memory_map;
     std::atomic<std::uint64_t> vm_assist{0};
-    sched::Budget budget;                 ///< what its vCPUs may run together
+    std::atomic<std::int64_t> time_offset{0}; ///< of its wall clock against UTC, in seconds; tell_wall_clock() tells it
+    std::atomic<std::uint32_t> tsc_mode{0};   ///< what it is told of its TSC, which is always the CPU's own
+    std::atomic<std::uint32_t> tsc_incarnation{0}; ///< how often that was set: once a host that it has been on
+    sched::Budget budget;                          ///< what its vCPUs may run together
+    Watchdogs watchdogs{*this};
     base::Mfn ends_frame;                 ///< where it reads which pirqs want an end, held writable; invalid: none
+    std::atomic<bool> tells_ends{false};  ///< there is, or is just to be, such a page
     std::atomic<bool> end_unmasks{false}; ///< PHYSDEVOP_eoi unmasks the port, too (PHYSDEVOP_pirq_eoi_gmfn_v1)
     std::atomic<std::uint32_t> pauses{0}; ///< by the toolstack
     std::atomic<std::uint32_t> shutdown_code{~0U};

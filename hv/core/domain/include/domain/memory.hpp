@@ -19,7 +19,8 @@ mm::Quota& quota(Domain& domain);
 /// before it are gone. Error::preempted: none is gone yet.
 [[nodiscard]] base::Status give_up_extent(Domain& domain, base::Gfn first, unsigned order);
 
-/// Adds 2^@p order zeroed frames as pseudo-physical frames @p pfn and on, below 2^@p address_bits bytes (0: anywhere).
+/// Adds 2^@p order zeroed frames as pseudo-physical frames @p pfn and on, below 2^@p address_bits bytes (0: anywhere). An
+/// invalid @p pfn: a direct domain will say itself what they are; a translated one gets the numbers after its highest.
 /// Answers the first frame's number: for a direct domain they are consecutive machine frames.
 [[nodiscard]] base::Result<base::Gfn> add_extent(Domain& domain, base::Pfn pfn, unsigned order, unsigned address_bits);
 

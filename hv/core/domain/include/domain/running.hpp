@@ -48,6 +48,9 @@ void bring_up(Vcpu& vcpu);
 void take_down(Vcpu& vcpu);
 /// Takes down a vCPU of a domain that has not begun to run: that ends nothing.
 void keep_down(Vcpu& vcpu);
+/// Takes it down for a new beginning, whether others are up or not: it waits for nothing any more. It is down when this
+/// returns; the caller keeps it Stopped if it must be off its CPU, too.
+void start_over(Vcpu& vcpu);
 
 /// Returns once @p vcpu, which has been paused, is off its CPU and its state saved. That CPU is on its way out of it, and
 /// waits for nobody who waits here.

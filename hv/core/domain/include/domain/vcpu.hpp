@@ -124,6 +124,9 @@ struct Vcpu {
     // --- running ---------------------------------------------------------------------------------------------------
     ScheduledVcpu entity{*this};
     timing::Timer singleshot, periodic, poll_timeout;
+    /// Where it may run when its own choice of one CPU ends (SCHEDOP_pin_override). It alone changes it.
+    std::optional<sched::Affinity> before_override;
+    std::atomic<bool> overridden{false};  ///< that choice holds
     std::atomic<bool> claimed{false};     ///< by the one that sets it up while it does not run (Claim)
     std::atomic<bool> initialised{false}; ///< VCPUOP_initialise or setvcpucontext gave it a context
     std::atomic<bool> down{true};         ///< VCPUOP_up / down

@@ -33,6 +33,7 @@ struct CpuidFacts {
     std::uint64_t tsc_offset = 0;    ///< guest's TSC less the host's
     std::uint32_t tsc_to_ns_mul = 0; ///< as in vcpu_time_info
     std::int8_t tsc_to_ns_shift = 0;
+    std::uint32_t tsc_mode = 0;             ///< as the toolstack has set it (xen-tscmode(7))
     std::uint32_t tsc_incarnation = 0;      ///< how often the domain has moved
     bool tsc_stable = false;                ///< arch::tsc_stable()
     std::uint8_t machine_address_bits = 44; ///< of the highest machine address; direct domains see it

@@ -102,9 +102,9 @@ class EventTable {
     /// The vCPU to notify from now on. Refused for what belongs to one vCPU: IPIs, and a vCPU's own VIRQs.
     [[nodiscard]] base::Status bind_vcpu(base::Port port, base::VcpuId vcpu);
 
-    /// The FIFO ABI is not there: these check what they are given, and then answer Error::not_implemented.
+    /// The FIFO ABI is not there: these check what they are given, all but its frame, and then answer
+    /// Error::not_implemented.
     [[nodiscard]] base::Status init_control(evtchn_init_control_t const& request) const;
-    [[nodiscard]] base::Status expand_array(evtchn_expand_array_t const& request) const;
     [[nodiscard]] base::Status set_priority(evtchn_set_priority_t const& request) const;
 
     // --- vcpu_info ---------------------------------------------------------------------------------------------------

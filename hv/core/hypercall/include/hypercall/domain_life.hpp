@@ -8,7 +8,7 @@ namespace hypercall {
 
 /// An empty, translated domain, paused once; its id is in op.domain.
 Answer create_domain(Call& call, xen_domctl_t& op);
-Answer set_max_vcpus(domain::Domain& subject, xen_domctl_t const& op);
+Answer set_max_vcpus(Call& call, domain::Domain& subject, xen_domctl_t const& op);
 Answer set_max_mem(domain::Domain& subject, xen_domctl_t const& op);
 Answer pause_domain(Call& call, domain::Domain& subject);
 Answer unpause_domain(Call& call, domain::Domain& subject);
@@ -18,6 +18,7 @@ Answer destroy_domain(Call& call, xen_domctl_t const& op);
 [[nodiscard]] base::Status release_grants(Call& call, domain::Domain& dying);
 /// A first context for a vCPU; with VGCF_online it comes up.
 Answer get_vcpu_context(Call& call, domain::Domain& subject, xen_domctl_t const& op);
+/// The same again, or, without one, none: the vCPU is down until it gets a new one.
 Answer set_vcpu_context(Call& call, domain::Domain& subject, xen_domctl_t const& op);
 /// Fills a page of the domain's with the calls that older kernels make (XEN_DOMCTL_hypercall_init).
 Answer init_hypercall_page(domain::Domain& subject, xen_domctl_t const& op);

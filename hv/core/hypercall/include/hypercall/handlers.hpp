@@ -36,6 +36,7 @@ Answer sched_op(Call& call);
 Answer callback_op(Call& call);
 Answer event_channel_op(Call& call);
 Answer physdev_op(Call& call);
+Answer xenpmu_op(Call& call);
 Answer sysctl(Call& call);
 Answer domctl(Call& call);
 Answer tern_op(Call& call); ///< our own

@@ -68,9 +68,9 @@ class Interrupts {
 
     /// True for a pirq of @p owner's.
     [[nodiscard]] bool has(events::EventTable const& owner, Pirq pirq);
-    /// From now on @p words, which must stay, tell @p owner what needs_end() would: a bit a pirq. `busy`: a domain has
-    /// such words already.
-    [[nodiscard]] base::Status publish_ends(events::EventTable& owner, EndWords words);
+    /// From now on @p words, which must stay, tell @p owner what needs_end() would: a bit a pirq. Once only, for the one
+    /// domain that drives devices.
+    void publish_ends(events::EventTable& owner, EndWords words);
     /// Whether the owner must say when an interrupt has been served.
     [[nodiscard]] base::Result<bool> needs_end(events::EventTable const& owner, Pirq pirq);
 
