@@ -11,6 +11,7 @@
 #include "unit/boot/loader.hpp"
 #include "unit/build/kernel_file.hpp"
 #include "unit/migrate/streams.hpp"
+#include "unit/proto/messages.hpp"
 #include "unit/unpack/packing.hpp"
 
 namespace {
@@ -134,4 +135,10 @@ int main(int argc, char** argv) {
 
     write(corpus / "stream/small", ByteBuilder{}.u8(0xe).append(test::small_stream()));
     write(corpus / "stream/records", stream_records());
+
+    std::vector<std::byte> conversation;
+    for (auto const& message : test::all_messages())
+        if (!proto::write(message, conversation))
+            return 1;
+    write(corpus / "control/all", conversation);
 }

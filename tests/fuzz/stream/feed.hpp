@@ -2,11 +2,36 @@
 /// get hashes and sequence numbers which fit, so that what lies behind those is reached. Bits 1 to 3 choose the size of the pieces.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <vector>
 
+#include "migrate/page_decoder.hpp"
 #include "unit/migrate/streams.hpp"
 
 namespace fuzz {
+
+/// A new domain's memory that takes what it is given.
+struct Memory final : migrate::GuestMemory {
+    std::map<migrate::Gfn, migrate::Page> pages;
+
+    bool write(std::span<migrate::PageWrite const> list) override {
+        for (auto const& one : list) {
+            auto& page = pages[one.gfn];
+            one.page == nullptr ? void(page = {}) : void(std::memcpy(page.data(), one.page, page.size()));
+        }
+        return true;
+    }
+    bool read(migrate::Gfn gfn, std::span<std::byte, 4096> page) override {
+        ASSERT(pages.count(gfn) == 1); // it is asked only for what it was given
+        std::copy(pages[gfn].begin(), pages[gfn].end(), page.begin());
+        return true;
+    }
+    bool remove(migrate::Gfn gfn) override {
+        pages.erase(gfn);
+        return true;
+    }
+};
 
 inline std::vector<std::byte> with_hashes(base::Bytes input) {
     auto stream = migrate::StreamWriter{test::info_of()}.take();
@@ -24,11 +49,12 @@ inline std::vector<std::byte> with_hashes(base::Bytes input) {
     return stream;
 }
 
-/// Reads the stream in pieces; what batches it has are unpacked. True if it was read to its end.
+/// Reads the stream in pieces; its pages are decoded if the guest is small. True if it was read to its end.
 inline bool read_stream(base::Bytes stream, std::size_t piece) {
     migrate::StreamReader in;
-    migrate::Decompressor decompressor;
-    std::vector<std::byte> room;
+    Memory memory;
+    std::optional<migrate::ReceivedPages> book;
+    std::optional<migrate::PageDecoder> decoder;
     for (std::size_t at = 0;;) {
         auto const next = in.next();
         if (!next) {
@@ -37,10 +63,14 @@ inline bool read_stream(base::Bytes stream, std::size_t piece) {
             return false;
         }
         if (auto const& record = next.value()) {
-            if (auto const* batch = std::get_if<migrate::PageBatch>(&*record)) {
-                auto const contents = batch->contents(decompressor, room);
-                ASSERT(!contents.ok() || contents.value().size() <= (1U << 20));
+            auto const* layout = std::get_if<migrate::MemoryLayout>(&*record);
+            if (layout != nullptr && layout->frames() <= 10'000) {
+                book.emplace(*layout, in.info()->seed);
+                decoder.emplace(*book, in.info()->index, in.info()->streams, memory);
             }
+            if (auto const* batch = std::get_if<migrate::PageBatch>(&*record); batch != nullptr && decoder)
+                if (!decoder->batch(*batch))
+                    return false;
             continue;
         }
         if (at == stream.size())

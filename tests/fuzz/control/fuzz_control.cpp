@@ -1,0 +1,6 @@
+#include "fuzz/control/feed.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+    fuzz::feed_control(std::as_bytes(std::span{data, size}));
+    return 0;
+}
