@@ -1,0 +1,64 @@
+/// The seam between the daemon and what moves a domain: a worker process has one engine, and runs one migration with it.
+///
+/// The daemon knows connections, journals, progress and results; the engine knows domains, pages and the protocol between two of its kind.
+/// All its calls may block; it is told to stop by its link, which is cancelled.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "net/link.hpp"
+#include "outcome/failure.hpp"
+#include "service/journal.hpp"
+
+namespace service {
+
+/// What is asked for by `migrate VM HOST`: the options are the engine's own affair (docs/migrated-socket.md, "move").
+struct MoveRequest {
+    std::string vm; ///< name, number or UUID
+    std::string host;
+    nlohmann::json options; ///< an object
+};
+
+/// What the engine may use of the worker that it runs in.
+class Workbench {
+  public:
+    virtual ~Workbench() = default;
+    /// The link to the other host, open. An engine that calls (run_outgoing, recover) asks for it when it has found that it has something to
+    /// move, with so many streams; one that was called has it at once. `connect`: it cannot be had.
+    virtual outcome::Result<net::Link*> link(std::uint8_t streams) = 0;
+    /// This migration's, made when it is first asked for; what is appended to it is on the disk when append() returns. The names are for
+    /// people who read it.
+    virtual outcome::Result<Journal*> journal(std::string const& vm, std::string const& peer) = 0;
+    /// For whoever watches, and for `migrate --status`: an object, small. Any rate; the newest counts. {"state": "precopy", "round": 3 ...}
+    virtual void progress(nlohmann::json const& now) = 0;
+    /// A line for the log; the migration's number is put before it.
+    virtual void log(std::string_view line) = 0;
+    /// What `migrate --report` is made of: an object of any size.
+    virtual void keep_report(nlohmann::json const& report) = 0;
+};
+
+/// The fields of `migrate --format json` that the engine knows, an object (or nothing): "vm", "bytes", "rounds", "blackout_ms", "parts" ...
+using Summary = nlohmann::json;
+
+class Engine {
+  public:
+    virtual ~Engine() = default;
+    /// Moves a domain of this host. A failure's kind is the exit status of `migrate`.
+    virtual outcome::Result<Summary> run_outgoing(MoveRequest const& request, Workbench& bench) = 0;
+    /// Takes a domain from the one who called.
+    virtual outcome::Result<Summary> run_incoming(Workbench& bench) = 0;
+    /// A journal says that a migration was begun, and not how it ended: puts right what can be, alone or with the other host.
+    virtual outcome::Result<Summary> recover(JournalHead const& head, std::vector<JournalEntry> const& entries,
+                                             Workbench& bench) = 0;
+    /// The other host does that, and has called.
+    virtual outcome::Result<Summary> help_recovering(Workbench& bench) = 0;
+};
+
+using EngineMaker = std::function<std::unique_ptr<Engine>()>;
+
+} // namespace service

@@ -1,0 +1,28 @@
+/// What the daemon tells a worker to do: the "start" of a channel.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "service/settings.hpp"
+
+namespace service {
+
+enum class TaskKind { outgoing, incoming, recover, help };
+
+struct Task {
+    TaskKind kind = TaskKind::outgoing;
+    std::string id;
+    bool insecure = false; ///< this one goes without TLS
+    std::uint8_t streams = 4;
+    std::uint16_t port = net::kDefaultPort; ///< of the other host
+    std::uint64_t bandwidth = 0;
+    nlohmann::json request; ///< of an outgoing one: {"vm", "host", "options"}
+    std::string keys, journals, reports, history;
+};
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Task, kind, id, insecure, streams, port, bandwidth, request, keys, journals, reports,
+                                   history)
+
+} // namespace service

@@ -1,0 +1,203 @@
+#include "service/worker.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+#include <unistd.h>
+
+#include "channel.hpp"
+#include "service/history.hpp"
+#include "service/log.hpp"
+#include "service/results.hpp"
+#include "task.hpp"
+
+namespace service {
+namespace {
+
+using nlohmann::json;
+using outcome::fail;
+using outcome::Failure;
+using outcome::Kind;
+using outcome::Result;
+
+/// For all connections of a migration to be there.
+constexpr std::chrono::seconds kOpening{20};
+/// For the other side to have heard the last word, and to end as well.
+constexpr std::chrono::seconds kGoodbye{5};
+
+std::string host_name() {
+    char name[256] = "";
+    gethostname(name, sizeof name - 1);
+    return name;
+}
+
+class Bench : public Workbench {
+  public:
+    explicit Bench(Task task) : task_{std::move(task)}, log_{task_.id, task_.insecure} {}
+
+    Result<net::Link*> link(std::uint8_t streams) override {
+        if (!open_) {
+            std::optional<net::Credentials> credentials;
+            if (!task_.insecure)
+                credentials.emplace(TRY(net::Credentials::read(task_.keys)));
+            auto const deadline = std::chrono::steady_clock::now() + kOpening;
+            if (calls())
+                TRY(link_.connect(
+                    {.host = text_in(task_.request, "host"),
+                     .port = task_.port,
+                     .id = net::id_from(task_.id).value_or(net::Id{}),
+                     .purpose = task_.kind == TaskKind::recover ? net::Purpose::again : net::Purpose::control,
+                     .streams = streams,
+                     .credentials = std::move(credentials)},
+                    deadline));
+            else
+                TRY(link_.accept(deadline));
+            link_.set_bandwidth(task_.bandwidth);
+            open_ = true;
+            auto const peer = link_.peer();
+            log_.info("connected with " + peer.name + " at " + peer.address +
+                      (peer.fingerprint.empty() ? ", whoever that is: no TLS" : ", " + peer.fingerprint));
+        }
+        return &link_;
+    }
+    Result<Journal*> journal(std::string const& vm, std::string const& peer) override {
+        if (!journal_) {
+            auto const id = net::id_from(task_.id).value_or(net::Id{});
+            bool const again = task_.kind == TaskKind::recover || task_.kind == TaskKind::help;
+            if (again)
+                journal_.emplace(TRY(Journal::reopen(std::filesystem::path{task_.journals} / (task_.id + ".journal"))));
+            else
+                journal_.emplace(TRY(Journal::create(
+                    task_.journals,
+                    {.id = id, .role = calls() ? Role::source : Role::destination, .vm = vm, .peer = peer})));
+        }
+        return &*journal_;
+    }
+    void progress(json const& now) override { send_packet(kChannel, {{"progress", now}}); }
+    void log(std::string_view line) override { log_.info(line); }
+    void keep_report(json const& report) override {
+        std::error_code ignored;
+        std::filesystem::create_directories(task_.reports, ignored);
+        std::ofstream file{std::filesystem::path{task_.reports} / (task_.id + ".json")};
+        file << report.dump(-1, ' ', true, json::error_handler_t::replace) << '\n';
+        if (!file.flush())
+            log_.warn("the report cannot be kept in " + task_.reports);
+    }
+
+    /// What it was told, and when the daemon has gone.
+    void obey(Packet const& packet) {
+        if (packet.content.contains("cancel")) {
+            link_.cancel();
+        } else if (auto const found = packet.content.find("connection");
+                   found != packet.content.end() && packet.descriptor >= 0) {
+            auto const octets = found->value("hello", std::vector<std::uint8_t>{});
+            if (auto const hello = net::hello_from(std::as_bytes(std::span{octets})))
+                link_.attach(packet.descriptor, *hello, found->value("version", net::kVersion));
+        }
+    }
+    void expect() {
+        if (task_.insecure)
+            return;
+        // If there are none, link() says so.
+        if (auto credentials = net::Credentials::read(task_.keys))
+            link_.expect(std::move(credentials).value());
+    }
+    /// What the engine said last reaches the other side, though this process ends now.
+    void say_goodbye() {
+        if (open_)
+            static_cast<void>(link_.close(std::chrono::steady_clock::now() + kGoodbye));
+    }
+    [[nodiscard]] Task const& task() const { return task_; }
+    [[nodiscard]] Log const& log() const { return log_; }
+    [[nodiscard]] std::string peer_name() const { return open_ ? link_.peer().name : text_in(task_.request, "host"); }
+    [[nodiscard]] bool calls() const { return task_.kind == TaskKind::outgoing || task_.kind == TaskKind::recover; }
+
+  private:
+    Task task_;
+    Log log_;
+    net::Link link_;
+    bool open_ = false;
+    std::optional<Journal> journal_;
+};
+
+Result<Summary> run(Engine& engine, Bench& bench) {
+    auto const& task = bench.task();
+    switch (task.kind) {
+    case TaskKind::outgoing:
+        return engine.run_outgoing({.vm = text_in(task.request, "vm"),
+                                    .host = text_in(task.request, "host"),
+                                    .options = task.request.value("options", json::object())},
+                                   bench);
+    case TaskKind::incoming: TRY(bench.link(task.streams)); return engine.run_incoming(bench);
+    case TaskKind::help: TRY(bench.link(1)); return engine.help_recovering(bench);
+    case TaskKind::recover: break;
+    }
+    auto const read = TRY(read_journal(std::filesystem::path{task.journals} / (task.id + ".journal")));
+    return engine.recover(read.head, read.entries, bench);
+}
+
+json run_to_result(EngineMaker const& make_engine, Bench& bench) {
+    auto const began = std::chrono::steady_clock::now();
+    auto const& task = bench.task();
+    json result{{"schema", kSchema}, {"id", task.id}, {"vm", text_in(task.request, "vm")}};
+    auto const outcome = [&]() -> Result<Summary> {
+        try {
+            auto const engine = make_engine();
+            return run(*engine, bench);
+        } catch (std::exception const& error) { // no memory, say
+            return fail(Kind::failed, std::string{"it cannot go on: "} + error.what());
+        }
+    }();
+    result["source"] = bench.calls() ? host_name() : bench.peer_name();
+    result["destination"] = bench.calls() ? bench.peer_name() : host_name();
+    result["total_ms"] = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
+    if (!outcome)
+        return failed_result(std::move(result), outcome.error());
+    result["outcome"] = task.kind == TaskKind::outgoing || task.kind == TaskKind::incoming ? "moved" : "recovered";
+    if (outcome.value().is_object())
+        result.update(outcome.value());
+    return result;
+}
+
+} // namespace
+
+int run_worker(EngineMaker const& make_engine) {
+    // The terminal's signals are for the daemon, which says when to stop.
+    for (int const signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
+        std::signal(signal, SIG_IGN);
+    Packet first;
+    if (receive_packet(kChannel, first) != Received::packet || !first.content.contains("start")) {
+        Log{}.error("a worker is started by migrated, and by nobody else");
+        return 2;
+    }
+    Bench bench{first.content.at("start").get<Task>()};
+    bench.expect();
+    // It ends with the process: nothing can be waited for that would make it return.
+    std::thread{[&bench] {
+        for (Packet packet;;) {
+            auto const received = receive_packet(kChannel, packet);
+            if (received == Received::end)
+                return bench.log().warn("the daemon is gone; the migration goes on without it");
+            if (received == Received::packet)
+                bench.obey(packet);
+        }
+    }}.detach();
+    auto const result = run_to_result(make_engine, bench);
+    bench.say_goodbye();
+    auto kept = result;
+    kept["role"] = bench.calls() ? "source" : "destination";
+    if (auto const added = History{bench.task().history}.add(kept); !added)
+        bench.log().warn(sentence(added.error()));
+    auto const code = code_of(result);
+    bench.log().say(code == 0 ? Level::info : Level::error,
+                    text_in(result, "outcome") + (code == 0 ? "" : ": " + text_in(result, "message")));
+    send_packet(kChannel, {{"result", kept}});
+    std::fflush(nullptr);
+    _exit(code);
+}
+
+} // namespace service
