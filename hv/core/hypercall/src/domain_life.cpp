@@ -123,6 +123,8 @@ Answer set_vcpu_context(Call& call, Domain& subject, xen_domctl_t const& op) {
         return Err{Error::invalid};
     if (address_of(request.ctxt).raw() == 0)
         return Err{Error::not_supported}; // resetting a vCPU
+    if (vcpu->info() == nullptr)
+        return Err{Error::invalid}; // as VCPUOP_initialise has it
     domain::Claim const claim{vcpu->claimed};
     if (!claim || !vcpu->entity.off())
         return Err{Error::preempted};

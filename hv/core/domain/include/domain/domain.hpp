@@ -13,6 +13,7 @@
 #include "console/guest_line.hpp"
 #include "domain/log_dirty.hpp"
 #include "domain/paging_host.hpp"
+#include "domain/record_progress.hpp"
 #include "domain/stamps.hpp"
 #include "domain/system.hpp"
 #include "domain/vcpu.hpp"
@@ -61,6 +62,12 @@ struct Domain : events::Owner {
         return number.raw() < vcpus.size() ? vcpus[number.raw()] : nullptr;
     }
 
+    /// What the domain calls system time: the host's, but for one that came from another host without being told.
+    [[nodiscard]] std::uint64_t guest_time(std::uint64_t hosts) const { return hosts + time_offset.load(); }
+    [[nodiscard]] std::uint64_t guest_now() const { return guest_time(system.now()); }
+    /// When on this host it is @p guests: what is long past is the beginning, what never comes does not.
+    [[nodiscard]] std::uint64_t host_time(std::uint64_t guests) const;
+
     /// The number by which the domain knows a frame of its own; invalid if it is in no map.
     [[nodiscard]] base::Gfn gfn_of(base::Mfn frame) const { return system.frames.gfn_of(frame); }
 
@@ -89,6 +96,8 @@ struct Domain : events::Owner {
     /// What the builder says of the domain's memory (XENMEM_set_memory_map); empty: nothing.
     base::Guarded<base::FixedVector<E820Entry, 128>, base::LockRank::domain> memory_map;
     std::atomic<std::uint64_t> vm_assist{0};
+    std::atomic<std::uint64_t> time_offset{0}; ///< modulo 2^64; changes while the domain has never run
+    RecordProgress record;
     sched::Budget budget;                 ///< what its vCPUs may run together
     base::Mfn ends_frame;                 ///< where it reads which pirqs want an end, held writable; invalid: none
     std::atomic<bool> end_unmasks{false}; ///< PHYSDEVOP_eoi unmasks the port, too (PHYSDEVOP_pirq_eoi_gmfn_v1)
