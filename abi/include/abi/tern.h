@@ -35,8 +35,10 @@ struct tern_reservation {
  * of it was written, or with `buffer` 0 how much will do. -ENOBUFS: too little room; `size` then says how much will do.
  *
  * Set: `size` is the record's length. The domain is paused and has never run, has as many vCPUs, and has all of its memory, with
- * its contents, under the same numbers; nobody has its page tables mapped writable. On any error it is as it was: empty.
- *   -EBUSY       it is not paused, or has a vCPU with a context, or (transparent) an event channel that somebody has bound
+ * its contents, under the same numbers; nobody has its page tables mapped writable. On any error it is as it was, empty; but
+ * what the toolstack had seeded in its grant table is gone, if it was to be transparent.
+ *   -EBUSY       it is not paused, or has a vCPU with a context; or (transparent) somebody has bound to a port of it, or mapped a
+ *                grant, that the record says otherwise of
  *   -EINVAL      no record, or one that contradicts itself; or its page tables are not what it says
  *   -EOPNOTSUPP  a version, or a section that is not optional, that this Tern does not know; grants that it had mapped
  *   -ENODEV      this CPU lacks what the guest has been told it has

@@ -13,7 +13,7 @@
 
 #define TERN_RECORD_MAGIC 0x444345524e524554ULL
 #define TERN_RECORD_VERSION 1
-#define TERN_RECORD_NONE (~(uint64_t)0) /* no time, no frame */
+#define TERN_RECORD_NONE 0xffffffffffffffffULL /* no time, no frame */
 
 struct tern_record_header {
     uint64_t magic;
@@ -127,8 +127,8 @@ struct tern_record_timers {
 struct tern_record_areas {
     uint64_t vcpu_info_gfn; /* or TERN_RECORD_NONE: it is in shared_info, or nowhere */
     uint32_t vcpu_info_offset;
-    uint32_t unused;   /* 0 */
-    uint64_t runstate; /* addresses; 0: none */
+    uint32_t time_version; /* of what the time area shows */
+    uint64_t runstate;     /* addresses; 0: none */
     uint64_t time;
 };
 
@@ -158,9 +158,9 @@ struct tern_record_tables {
 
 /* A frame that is a table: its number, its level (1..4), and whether it is pinned. In rising order. */
 #define TERN_RECORD_TABLE_gfn(entry) ((entry)&0xffffffffffULL)
-#define TERN_RECORD_TABLE_level(entry) ((unsigned)((entry) >> 56) & 7)
+#define TERN_RECORD_TABLE_level(entry) ((entry) >> 56 & 7)
 #define TERN_RECORD_TABLE_pinned(entry) ((entry) >> 63)
-#define TERN_RECORD_TABLE(gfn, level, pinned) ((uint64_t)(gfn) | (uint64_t)(level) << 56 | (uint64_t)(pinned) << 63)
+#define TERN_RECORD_TABLE(gfn, level, pinned) ((gfn) | (0ULL + (level)) << 56 | (0ULL + (pinned)) << 63)
 /* NOLINTEND */
 
 #endif

@@ -20,6 +20,7 @@ EventTable::EventTable(Owner& owner, base::DomId id, LinkLock& links, shared_inf
     : owner_{owner},
       id_{id},
       links_{links},
+      shared_{shared},
       pending_{shared.evtchn_pending},
       mask_{shared.evtchn_mask},
       channels_{channels},

@@ -139,6 +139,14 @@ Kick Scheduler::wake(Entity& entity, std::uint64_t now) {
     return settle(std::move(held), entity, now, true);
 }
 
+void Scheduler::restore(Entity& entity, bool blocked, vcpu_runstate_info_t const& runstate) {
+    HomeLock const held{*this, entity};
+    if (entity.place() != Place::off || entity.pauses_ == 0)
+        return;
+    entity.blocked_.store(blocked, std::memory_order_seq_cst);
+    entity.runstate_.restore(runstate);
+}
+
 void Scheduler::yield(Entity& entity) { entity.yielded_ = true; }
 
 Kick Scheduler::runs_on(Entity const& entity) const {

@@ -20,6 +20,17 @@ void Runstate::enter(RunState state, std::uint64_t now) {
     version_.store(version + 2, std::memory_order_release);
 }
 
+void Runstate::restore(vcpu_runstate_info_t const& info) {
+    auto const version = version_.load(relaxed);
+    version_.store(version + 1, relaxed);
+    std::atomic_thread_fence(std::memory_order_release);
+    for (std::size_t i = 0; i < kStates; ++i)
+        times_[i].store(info.time[i], relaxed);
+    since_.store(info.state_entry_time, relaxed);
+    state_.store(static_cast<RunState>(info.state), relaxed);
+    version_.store(version + 2, std::memory_order_release);
+}
+
 vcpu_runstate_info_t Runstate::at_last_change() const {
     for (;;) {
         auto const before = version_.load(std::memory_order_acquire);

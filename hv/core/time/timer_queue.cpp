@@ -23,6 +23,15 @@ void Timer::stop() {
     }
 }
 
+Timer::Setting Timer::setting() const {
+    while (TimerQueue* const queue = queue_.load(std::memory_order_acquire)) {
+        LockGuard const guard{queue->lock_};
+        if (queue_.load(std::memory_order_relaxed) == queue)
+            return {.deadline = deadline_, .period = period_};
+    }
+    return {};
+}
+
 void TimerQueue::remove(Timer& timer) {
     timers_.remove(timer);
     timer.queue_.store(nullptr, std::memory_order_release);

@@ -20,6 +20,32 @@ base::Result<WallTime> wall_time_at_boot(WallTime now, std::uint64_t system_ns) 
     return WallTime{now.seconds - seconds, static_cast<std::uint32_t>(rest)};
 }
 
+WallTime shifted(WallTime time, std::int64_t ns) {
+    constexpr auto kSecond = static_cast<std::int64_t>(kNanosecondsPerSecond);
+    auto seconds = static_cast<std::int64_t>(time.seconds) + ns / kSecond;
+    auto rest = static_cast<std::int64_t>(time.nanoseconds) + ns % kSecond;
+    if (rest < 0) {
+        rest += kSecond;
+        --seconds;
+    } else if (rest >= kSecond) {
+        rest -= kSecond;
+        ++seconds;
+    }
+    if (seconds < 0)
+        return {};
+    return {static_cast<std::uint64_t>(seconds), static_cast<std::uint32_t>(rest)};
+}
+
+std::uint64_t nanoseconds_between(WallTime earlier, WallTime later) {
+    if (later.seconds < earlier.seconds ||
+        (later.seconds == earlier.seconds && later.nanoseconds <= earlier.nanoseconds))
+        return 0;
+    auto const seconds = later.seconds - earlier.seconds;
+    if (seconds >= kNever / kNanosecondsPerSecond)
+        return kNever;
+    return seconds * kNanosecondsPerSecond + later.nanoseconds - earlier.nanoseconds;
+}
+
 void publish(shared_info_t& shared, WallTime at_boot) {
     constexpr auto relaxed = std::memory_order_relaxed;
     std::atomic_ref const version{shared.wc_version};

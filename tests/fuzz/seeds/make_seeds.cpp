@@ -12,6 +12,7 @@
 #include "unit/build/kernel_file.hpp"
 #include "unit/migrate/streams.hpp"
 #include "unit/proto/messages.hpp"
+#include "unit/record/sample.hpp"
 #include "unit/unpack/packing.hpp"
 
 namespace {
@@ -82,6 +83,15 @@ ByteBuilder stream_records() {
     return input;
 }
 
+/// Mode 0 of the record target: as small as one can be, two vCPUs that have never run.
+test::Bytes small_record() {
+    test::Sample sample;
+    sample.vcpus[0].flags = 0;
+    sample.without_extended_state = true;
+    sample.grants.frames = 0;
+    return sample.written();
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -132,6 +142,11 @@ int main(int argc, char** argv) {
     write(corpus / "unpack/xz", test::xz(kernel, {.filter = LZMA_VLI_UNKNOWN, .check = LZMA_CHECK_CRC64}));
     write(corpus / "unpack/zstd", test::zstd(kernel));
     write(corpus / "unpack/gzip", test::gzip(kernel));
+
+    write(corpus / "record/small", ByteBuilder{}.u8(0).append(small_record()));
+    write(corpus / "record/sample", ByteBuilder{}.u8(1).u16(24).u8(1));
+    write(corpus / "record/changed",
+          ByteBuilder{}.u8(1).u16(0x50).u8(7).u16(0x80).u8(3).u16(0x900).u8(1).u16(0x30).u8(2));
 
     write(corpus / "stream/small", ByteBuilder{}.u8(0xe).append(test::small_stream()));
     write(corpus / "stream/records", stream_records());

@@ -56,7 +56,18 @@ Status register_time_area(Vcpu& target, Vaddr at) {
     return {};
 }
 
-vcpu_runstate_info_t runstate_of(Vcpu& vcpu) { return vcpu.entity.runstate().up_to(vcpu.domain.system.now()); }
+namespace {
+
+vcpu_runstate_info_t in_guest_time(Domain const& domain, vcpu_runstate_info_t info) {
+    info.state_entry_time = domain.guest_time(info.state_entry_time);
+    return info;
+}
+
+} // namespace
+
+vcpu_runstate_info_t runstate_of(Vcpu& vcpu) {
+    return in_guest_time(vcpu.domain, vcpu.entity.runstate().up_to(vcpu.domain.system.now()));
+}
 
 void write_runstate_area(Vcpu& vcpu) {
     if (vcpu.runstate_area.raw() == 0)
@@ -65,13 +76,15 @@ void write_runstate_area(Vcpu& vcpu) {
     auto const write = [&](std::size_t offset, std::span<std::byte const> bytes) {
         return copy_to_guest(vcpu, Mode::kernel, vcpu.runstate_area + offset, bytes).ok();
     };
-    static_cast<void>(timing::publish(vcpu.entity.runstate().at_last_change(), update_flag, write));
+    static_cast<void>(
+        timing::publish(in_guest_time(vcpu.domain, vcpu.entity.runstate().at_last_change()), update_flag, write));
 }
 
 void write_time(Vcpu& vcpu) {
     auto& system = vcpu.domain.system;
     auto const stable = arch::tsc_stable() ? timing::TscStable::yes : timing::TscStable::no;
-    auto const info = timing::time_info(system.clock, arch::read_tsc(), stable);
+    auto info = timing::time_info(system.clock, arch::read_tsc(), stable);
+    info.system_time = vcpu.domain.guest_time(info.system_time);
     if (vcpu_info_t* const words = vcpu.info(); words != nullptr && !timing::same_time(words->time, info))
         timing::publish(words->time, info);
     bool const here = system.this_cpu().current.load(std::memory_order_relaxed) == &vcpu;

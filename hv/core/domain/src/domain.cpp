@@ -22,4 +22,16 @@ Domain::Domain(System& whole, base::DomId number, bool privileged_one, mm::Trans
       host{whole, *this},
       paging{host} {}
 
+std::uint64_t Domain::host_time(std::uint64_t guests) const {
+    if (guests == timing::kNever)
+        return timing::kNever;
+    auto const offset = static_cast<std::int64_t>(time_offset.load());
+    auto const hosts = guests - static_cast<std::uint64_t>(offset);
+    if (offset > 0 && hosts > guests)
+        return 0;
+    if (offset < 0 && hosts < guests)
+        return timing::kNever - 1;
+    return hosts;
+}
+
 } // namespace domain

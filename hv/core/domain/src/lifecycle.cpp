@@ -143,6 +143,15 @@ void destroy(Domain& domain) {
     give_back(domain.system, &domain, domain.vcpus, domain.targets, domain.channels, domain.shared_frame);
 }
 
+namespace {
+
+/// As the domain has it, whose system time may have begun at another time than the host's.
+void publish_wall_clock(Domain& domain, timing::WallTime at_boot) {
+    timing::publish(domain.shared, timing::shifted(at_boot, -static_cast<std::int64_t>(domain.time_offset.load())));
+}
+
+} // namespace
+
 void set_wall_clock(System& system, timing::WallTime at_boot) {
     system.wall_time_at_boot.with([&](timing::WallTime& time) {
         time = at_boot;

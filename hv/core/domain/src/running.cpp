@@ -63,9 +63,10 @@ Polling::~Polling() {
 void Polling::block_until(std::uint64_t deadline) {
     auto& system = vcpu_.domain.system;
     waits_ = true;
-    bool const past = deadline != 0 && deadline <= system.now();
+    auto const until = vcpu_.domain.host_time(deadline);
+    bool const past = deadline != 0 && until <= system.now();
     if (deadline != 0 && !past)
-        start_timer(vcpu_, vcpu_.poll_timeout, deadline);
+        start_timer(vcpu_, vcpu_.poll_timeout, until);
     wait_unless_due(vcpu_, past || upcall_due(vcpu_));
 }
 

@@ -32,7 +32,7 @@ void set_singleshot_timer(Vcpu& vcpu, std::uint64_t deadline) {
     if (deadline == kNever)
         vcpu.singleshot.stop();
     else
-        start_timer(vcpu, vcpu.singleshot, deadline);
+        start_timer(vcpu, vcpu.singleshot, vcpu.domain.host_time(deadline));
 }
 void stop_singleshot_timer(Vcpu& vcpu) { vcpu.singleshot.stop(); }
 

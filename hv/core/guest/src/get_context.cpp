@@ -2,6 +2,7 @@
 #include <span>
 
 #include "arch/cpu.hpp"
+#include "context_registers.hpp"
 #include "domain/domain.hpp"
 #include "guest/context.hpp"
 #include "guest/debug.hpp"
@@ -17,23 +18,8 @@ cpu_user_regs_t registers_of(domain::Vcpu const& vcpu) {
     auto const& registers = vcpu.saved.registers;
     auto const& segments = vcpu.saved.segments;
     cpu_user_regs_t user{};
-    user.r15 = registers.r15;
-    user.r14 = registers.r14;
-    user.r13 = registers.r13;
-    user.r12 = registers.r12;
-    user.rbp = registers.rbp;
-    user.rbx = registers.rbx;
-    user.r11 = registers.r11;
-    user.r10 = registers.r10;
-    user.r9 = registers.r9;
-    user.r8 = registers.r8;
-    user.rax = registers.rax;
-    user.rcx = registers.rcx;
-    user.rdx = registers.rdx;
-    user.rsi = registers.rsi;
-    user.rdi = registers.rdi;
-    user.rip = registers.rip;
-    user.rsp = registers.rsp;
+    for (auto const& pair : kRegisterPairs)
+        user.*pair.theirs = registers.*pair.ours;
     user.cs = static_cast<std::uint16_t>(registers.cs);
     user.ss = static_cast<std::uint16_t>(registers.ss);
     user.rflags = registers.rflags | std::uint64_t{vcpu.iopl} << kIoplShift;

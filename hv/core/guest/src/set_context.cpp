@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "arch/cpu.hpp"
+#include "context_registers.hpp"
 #include "domain/descriptors.hpp"
 #include "domain/domain.hpp"
 #include "domain/roots.hpp"
@@ -45,23 +46,8 @@ bool ldt_good(vcpu_guest_context_t const& context) {
 
 arch::Registers registers_from(cpu_user_regs_t const& user) {
     arch::Registers registers{};
-    registers.r15 = user.r15;
-    registers.r14 = user.r14;
-    registers.r13 = user.r13;
-    registers.r12 = user.r12;
-    registers.rbp = user.rbp;
-    registers.rbx = user.rbx;
-    registers.r11 = user.r11;
-    registers.r10 = user.r10;
-    registers.r9 = user.r9;
-    registers.r8 = user.r8;
-    registers.rax = user.rax;
-    registers.rcx = user.rcx;
-    registers.rdx = user.rdx;
-    registers.rsi = user.rsi;
-    registers.rdi = user.rdi;
-    registers.rip = user.rip;
-    registers.rsp = user.rsp;
+    for (auto const& pair : kRegisterPairs)
+        registers.*pair.ours = user.*pair.theirs;
     registers.cs = emulate::ring3_selector(user.cs);
     registers.ss = emulate::ring3_selector(user.ss);
     registers.rflags = guest_rflags(user.rflags);

@@ -73,6 +73,24 @@ template <typename Visit> base::Status for_each_leaf(View view, Visit&& visit) {
     return tell_range(kFirstExtended, kLastExtended);
 }
 
+/// Words of features, in the order of <xen/arch-x86/cpufeatureset.h>.
+struct FeatureWord {
+    std::uint32_t leaf, subleaf;
+    std::uint32_t CpuidResult::*in;
+};
+constexpr std::array kFeatureWords{
+    FeatureWord{1, 0, &CpuidResult::edx},           FeatureWord{1, 0, &CpuidResult::ecx},
+    FeatureWord{0x8000'0001, 0, &CpuidResult::edx}, FeatureWord{0x8000'0001, 0, &CpuidResult::ecx},
+    FeatureWord{0xd, 1, &CpuidResult::eax},         FeatureWord{7, 0, &CpuidResult::ebx},
+    FeatureWord{7, 0, &CpuidResult::ecx},           FeatureWord{0x8000'0007, 0, &CpuidResult::edx},
+    FeatureWord{0x8000'0008, 0, &CpuidResult::ebx}, FeatureWord{7, 0, &CpuidResult::edx},
+    FeatureWord{7, 1, &CpuidResult::eax},           FeatureWord{0x8000'0021, 0, &CpuidResult::eax}};
+static_assert(kFeatureWords.size() == TERN_RECORD_FEATURE_WORDS);
+
+std::uint32_t feature_word(View view, FeatureWord const& word) {
+    return leaf_of(view, word.leaf, word.subleaf).*word.in;
+}
+
 constexpr std::uint32_t kMostLeaves = kLastBasic + 1 + kMostCaches + kMostTopology + kMostXsave + 1 + 9;
 
 /// Fills in @p request's lists, or where there is none how long it may become.
@@ -128,31 +146,33 @@ Answer get_featureset(Call& call, xen_sysctl_t& op) {
     if (!host && !guest)
         return Err{request.index <= XEN_SYSCTL_cpu_featureset_hvm_max ? Error::not_supported : Error::invalid};
     View const view = host ? View::host : View::guest;
-    struct Word {
-        std::uint32_t leaf, subleaf;
-        std::uint32_t CpuidResult::*in;
-    };
-    // In the order of <xen/arch-x86/cpufeatureset.h>.
-    static constexpr std::array kWords{
-        Word{1, 0, &CpuidResult::edx},           Word{1, 0, &CpuidResult::ecx},
-        Word{0x8000'0001, 0, &CpuidResult::edx}, Word{0x8000'0001, 0, &CpuidResult::ecx},
-        Word{0xd, 1, &CpuidResult::eax},         Word{7, 0, &CpuidResult::ebx},
-        Word{7, 0, &CpuidResult::ecx},           Word{0x8000'0007, 0, &CpuidResult::edx},
-        Word{0x8000'0008, 0, &CpuidResult::ebx}, Word{7, 0, &CpuidResult::edx},
-        Word{7, 1, &CpuidResult::eax},           Word{0x8000'0021, 0, &CpuidResult::eax}};
     auto const room = request.nr_features;
     bool const counts_only = address_of(request.features).raw() == 0;
-    request.nr_features = kWords.size();
+    request.nr_features = kFeatureWords.size();
     if (!counts_only) {
-        request.nr_features = std::min<std::uint32_t>(room, kWords.size());
+        request.nr_features = std::min<std::uint32_t>(room, kFeatureWords.size());
         GuestArray<std::uint32_t> const into{call.vcpu, address_of(request.features)};
         for (std::uint32_t i = 0; i < request.nr_features; ++i)
-            TRY(into.write(i, leaf_of(view, kWords[i].leaf, kWords[i].subleaf).*kWords[i].in));
+            TRY(into.write(i, feature_word(view, kFeatureWords[i])));
     }
     TRY(call.write(0, op));
-    if (!counts_only && room < kWords.size())
+    if (!counts_only && room < kFeatureWords.size())
         return Err{Error::no_buffers};
     return 0;
+}
+
+tern_record_cpu guest_cpu() {
+    auto const vendor = leaf_of(View::guest, 0, 0);
+    tern_record_cpu cpu{};
+    cpu.vendor[0] = vendor.ebx;
+    cpu.vendor[1] = vendor.edx;
+    cpu.vendor[2] = vendor.ecx;
+    cpu.signature = leaf_of(View::guest, 1, 0).eax;
+    cpu.xcr0 = arch::supported_xcr0();
+    cpu.xsave_size = static_cast<std::uint32_t>(arch::extended_state_size());
+    for (std::size_t i = 0; i < kFeatureWords.size(); ++i)
+        cpu.features[i] = feature_word(View::guest, kFeatureWords[i]);
+    return cpu;
 }
 
 Answer get_domain_cpu_policy(Call& call, domain::Domain& subject, xen_domctl_t& op) {

@@ -84,7 +84,9 @@ Answer set_max_vcpus(Call& call, Domain& subject, xen_domctl_t const& op) {
 }
 
 Answer set_max_mem(Domain& subject, xen_domctl_t const& op) {
-    domain::quota(subject).set_limit(op.u.max_mem.max_memkb >> (base::kPageShift - 10));
+    auto const pages = op.u.max_mem.max_memkb >> (base::kPageShift - 10);
+    domain::quota(subject).set_limit(pages);
+    domain::set_shadow_limit(subject, pages);
     return 0;
 }
 
@@ -138,6 +140,8 @@ Answer set_vcpu_context(Call& call, Domain& subject, xen_domctl_t const& op) {
         return reset_vcpu(*vcpu);
     if (subject.pauses.load(std::memory_order_seq_cst) == 0 && !subject.shut_down.load())
         return Err{Error::invalid};
+    if (vcpu->info() == nullptr)
+        return Err{Error::invalid}; // as VCPUOP_initialise has it
     domain::Claim const claim{vcpu->claimed};
     if (!claim || !vcpu->entity.off())
         return Err{Error::preempted};

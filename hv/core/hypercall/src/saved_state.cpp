@@ -2,13 +2,13 @@
 
 #include "hypercall/saved_state.hpp"
 
-#include <cstring>
-
 #include "arch/cpu.hpp"
 #include "domain/claim.hpp"
+#include "domain/heap.hpp"
 #include "domain/lifecycle.hpp"
 #include "domain/preemption.hpp"
 #include "domain/running.hpp"
+#include "guest/context.hpp"
 
 namespace hypercall {
 namespace {
@@ -116,25 +116,13 @@ Answer set_extended_state(Call& call, Domain& subject, xen_domctl_t const& op) {
         return Err{Error::invalid};
     domain::GuestArray<std::uint64_t> const header{call.vcpu, address_of(request.buffer)};
     auto const xcr0 = TRY(header.read(0));
-    if ((xcr0 & ~arch::supported_xcr0()) != 0 || (xcr0 & 1) == 0)
-        return Err{Error::invalid};
-    auto const area = TRY(subject.system.heap.make_array<std::byte>(arch::extended_state_size()));
-    auto const copied =
-        domain::copy_from_guest(call.vcpu, call.vcpu.mode, area.first(request.size - kExtendedHeader), header.at(2));
-    base::Status status = copied;
-    if (copied.ok()) {
-        domain::Claim const claim{vcpu.claimed};
-        if (claim) {
-            domain::Stopped const stopped{vcpu};
-            vcpu.xcr0 = xcr0;
-            if (request.size > kExtendedHeader)
-                std::memcpy(vcpu.saved.extended_state, area.data(), area.size());
-        } else {
-            status = Err{Error::preempted};
-        }
-    }
-    subject.system.heap.destroy_array(area);
-    TRY(status);
+    auto const area = TRY(domain::make_scratch_array<std::byte>(subject.system, request.size - kExtendedHeader));
+    TRY(domain::copy_from_guest(call.vcpu, call.vcpu.mode, area.get(), header.at(2)));
+    domain::Claim const claim{vcpu.claimed};
+    if (!claim)
+        return Err{Error::preempted};
+    domain::Stopped const stopped{vcpu};
+    TRY(guest::set_extended_state(vcpu, xcr0, area.get()));
     return 0;
 }
 

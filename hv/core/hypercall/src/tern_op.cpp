@@ -6,6 +6,7 @@
 #include "domain/running.hpp"
 #include "hypercall/handlers.hpp"
 #include "hypercall/pages.hpp"
+#include "hypercall/record.hpp"
 #include "hypercall/stamps.hpp"
 
 namespace hypercall {
@@ -70,6 +71,8 @@ Answer tern_op(Call& call) {
     switch (call.u32(0)) {
     case TERN_set_reservation:
     case TERN_get_reservation: return reservation(call);
+    case TERN_get_record: return get_record(call);
+    case TERN_set_record: return set_record(call);
     case TERN_hollow_out: return hollow_out(call);
     case TERN_swap_frames: return swap_frames(call);
     case TERN_write_pages: return write_pages(call);

@@ -57,7 +57,7 @@ Answer register_info(Call& call, Vcpu& target) {
 
 Answer set_singleshot(Call& call, Vcpu& target) {
     auto const request = TRY(call.read<vcpu_set_singleshot_timer_t>(2));
-    if ((request.flags & VCPU_SSHOTTMR_future) != 0 && request.timeout_abs_ns < call.domain().system.now())
+    if ((request.flags & VCPU_SSHOTTMR_future) != 0 && request.timeout_abs_ns < call.domain().guest_now())
         return -62; // -ETIME, which the public errno list of our errors does not need elsewhere
     domain::set_singleshot_timer(target, request.timeout_abs_ns);
     return 0;

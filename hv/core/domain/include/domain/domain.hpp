@@ -13,6 +13,7 @@
 #include "console/guest_line.hpp"
 #include "domain/log_dirty.hpp"
 #include "domain/paging_host.hpp"
+#include "domain/record_progress.hpp"
 #include "domain/stamps.hpp"
 #include "domain/system.hpp"
 #include "domain/vcpu.hpp"
@@ -62,6 +63,12 @@ struct Domain : events::Owner {
         return number.raw() < vcpus.size() ? vcpus[number.raw()] : nullptr;
     }
 
+    /// What the domain calls system time: the host's, but for one that came from another host without being told.
+    [[nodiscard]] std::uint64_t guest_time(std::uint64_t hosts) const { return hosts + clock_offset.load(); }
+    [[nodiscard]] std::uint64_t guest_now() const { return guest_time(system.now()); }
+    /// When on this host it is @p guests: what is long past is the beginning, what never comes does not.
+    [[nodiscard]] std::uint64_t host_time(std::uint64_t guests) const;
+
     /// The number by which the domain knows a frame of its own; invalid if it is in no map.
     [[nodiscard]] base::Gfn gfn_of(base::Mfn frame) const { return system.frames.gfn_of(frame); }
 
@@ -95,6 +102,9 @@ struct Domain : events::Owner {
     std::atomic<std::uint32_t> tsc_incarnation{0}; ///< how often that was set: once a host that it has been on
     sched::Budget budget;                          ///< what its vCPUs may run together
     Watchdogs watchdogs{*this};
+    std::atomic<std::uint64_t> clock_offset{
+        0}; ///< of its system time; modulo 2^64; changes while the domain has never run
+    RecordProgress record;
     base::Mfn ends_frame;                 ///< where it reads which pirqs want an end, held writable; invalid: none
     std::atomic<bool> tells_ends{false};  ///< there is, or is just to be, such a page
     std::atomic<bool> end_unmasks{false}; ///< PHYSDEVOP_eoi unmasks the port, too (PHYSDEVOP_pirq_eoi_gmfn_v1)

@@ -29,7 +29,7 @@ class Polling {
     Polling& operator=(Polling const&) = delete;
     ~Polling();
 
-    /// Waits until an event comes, or until @p deadline (ns; 0: none). At once if the deadline is past.
+    /// Waits until an event comes, or until @p deadline (the guest's time in ns; 0: none). At once if the deadline is past.
     void block_until(std::uint64_t deadline);
 
   private:

@@ -1,4 +1,5 @@
-/// A vCPU's timers: they raise VIRQ_TIMER on it (docs/abi.md §5.6). Times are nanoseconds of system time.
+/// A vCPU's timers: they raise VIRQ_TIMER on it (docs/abi.md §5.6). Times are nanoseconds of system time: the host's, where
+/// nothing else is said.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ void start_timer(Vcpu& vcpu, timing::Timer& timer, std::uint64_t deadline, std::
 /// Says what the timers of a new @p vcpu do when they fire.
 void bind_timers(Vcpu& vcpu);
 
-/// A deadline in the past fires at once.
+/// @p deadline is the guest's; one in the past fires at once.
 void set_singleshot_timer(Vcpu& vcpu, std::uint64_t deadline);
 void stop_singleshot_timer(Vcpu& vcpu);
 void set_periodic_timer(Vcpu& vcpu, std::uint64_t period);

@@ -107,6 +107,30 @@ class EventTable {
     [[nodiscard]] base::Status init_control(evtchn_init_control_t const& request) const;
     [[nodiscard]] base::Status set_priority(evtchn_set_priority_t const& request) const;
 
+    // --- a domain's record (record.cpp) -------------------------------------------------------------------------------
+
+    /// A port that is not free, and neither a physical interrupt's.
+    struct Saved {
+        base::Port port;
+        State state = State::unbound;
+        base::VcpuId vcpu;
+        std::uint32_t number = 0; ///< the other domain (this one for what is bound within it), or the VIRQ
+        base::Port peer{};        ///< interdomain: the other's port
+    };
+    /// What @p port is bound to; nothing if it is free. not_supported: a physical interrupt, which stays with its host.
+    [[nodiscard]] base::Result<std::optional<Saved>> saved(base::Port port);
+    /// How many ports there may be; port 0 counts.
+    [[nodiscard]] std::uint32_t most_ports() const { return static_cast<std::uint32_t>(channels_.size()); }
+    /// The table, in which no port is bound to anything, becomes @p ports, below @p limit. Where another domain was at the other
+    /// end, they wait for it. `busy`: something is bound. REQUIRES: record::check() of them, and @p limit <= most_ports().
+    [[nodiscard]] base::Status restore(std::span<Saved const> ports, std::uint32_t limit);
+    /// If @p port is pending, tells its vCPU, as if it were raised now: after restore(), when the words are there.
+    Notice remind(base::Port port);
+    /// The words of @p vcpu, which does not run, are at @p at, and say what they have to say.
+    void restore_vcpu_info(base::VcpuId vcpu, vcpu_info_t& at);
+    /// ... or where they were when the domain was made.
+    void forget_vcpu_info(base::VcpuId vcpu);
+
     // --- vcpu_info ---------------------------------------------------------------------------------------------------
 
     /// Null: none yet, or no such vCPU.
@@ -138,6 +162,7 @@ class EventTable {
     Owner& owner_;
     base::DomId const id_;
     LinkLock& links_;
+    shared_info_t& shared_;
     PortBits const pending_;
     PortBits const mask_;
     std::span<Channel> const channels_;

@@ -18,6 +18,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <span>
 
 #include "base/frame.hpp"
 #include "base/number.hpp"
@@ -107,6 +108,14 @@ class GrantTable {
     ///   bad_ref   beyond the table
     ///   again     one of them is in use
     [[nodiscard]] Status swap(base::GrantRef one, base::GrantRef other);
+
+    // --- a domain's record (record.cpp) --------------------------------------------------------------------------
+
+    [[nodiscard]] std::uint32_t most_version() const { return limits_.version; }
+    /// Frame @p index as the guest has written it: without the marks of who uses its entries.
+    void save_frame(std::uint32_t index, std::span<std::byte, base::kPageSize> into);
+    /// The reverse. Nothing in it is in use then, whatever it says. `busy`: something is.
+    [[nodiscard]] base::Status restore_frame(std::uint32_t index, std::span<std::byte const, base::kPageSize> from);
 
     /// Writes an entry that lets @p mapper write @p frame. Domain builder, before the guest runs.
     [[nodiscard]] Status seed(base::GrantRef ref, base::DomId mapper, base::Gfn frame);

@@ -61,6 +61,7 @@ class MapTrack {
 
     /// Handles that are not free.
     [[nodiscard]] std::uint32_t in_use() const { return in_use_; }
+    [[nodiscard]] std::uint32_t max_frames() const { return max_frames_; }
 
   private:
     enum class State : std::uint8_t { free, reserved, mapped };

@@ -8,6 +8,7 @@
 /// get() proves after it took its reference that the entry still stood. Table pages live until destroy().
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -51,6 +52,27 @@ class GfnMap {
     /// Takes what is at @p gfn out, with the map's reference; `not_found` if nothing is. Of two callers one gets it.
     [[nodiscard]] base::Result<FrameRef> clear(base::Gfn gfn);
 
+    /// Calls @p visit(Gfn, Mfn) for what is in the map of a translated domain from @p cursor on, before @p end, in rising order,
+    /// without taking references: the map may change meanwhile. It looks at @p budget entries or a few more; true: all.
+    template <typename Visit> bool look_through(base::Gfn& cursor, base::Gfn end, std::uint32_t budget, Visit&& visit) {
+        for (std::uint32_t looked = 0; cursor < end; ++looked) {
+            if (looked >= budget)
+                return false;
+            Entry* const first = find(cursor);
+            if (first == nullptr) {
+                cursor = cursor + span_without_entries(cursor);
+                continue;
+            }
+            auto const count = std::min(kEntriesAPage - cursor.raw() % kEntriesAPage, end - cursor);
+            for (std::uint64_t i = 0; i < count; ++i)
+                if (auto const entry = first[i].load(std::memory_order_acquire); (entry & kPresent) != 0)
+                    visit(cursor + i, base::Mfn{static_cast<std::uint32_t>(entry)});
+            cursor = cursor + count;
+            looked += static_cast<std::uint32_t>(count);
+        }
+        return true;
+    }
+
     /// Teardown: takes out the frames at and after @p cursor in rising order and hands each to @p visit(Gfn, FrameRef).
     /// After looking at @p budget entries it stops with `preempted`, @p cursor saying where to go on (SP-9).
     template <typename Visit>
@@ -79,6 +101,7 @@ class GfnMap {
     using Entry = std::atomic<std::uint64_t>;
     static constexpr std::uint64_t kPresent = std::uint64_t{1} << 32;
     static constexpr unsigned kRootEntries = 32;
+    static constexpr std::uint64_t kEntriesAPage = 512;
 
     struct Found {
         base::Gfn gfn;

@@ -105,6 +105,9 @@ class Scheduler {
     /// The CPU that runs @p entity. See above for what it guarantees.
     [[nodiscard]] Kick runs_on(Entity const& entity) const;
 
+    /// @p entity, which is paused and off, is as it was on another host: waiting or not, with @p runstate behind it.
+    void restore(Entity& entity, bool blocked, vcpu_runstate_info_t const& runstate);
+
     // --- on the CPU itself -------------------------------------------------------------------------------------------------
 
     /// Who is to run on @p cpu from now on.

@@ -27,6 +27,9 @@ class Runstate {
     /// The vCPU is in @p state from @p now on. A @p now before the last change (a CPU a little behind) counts as it.
     void enter(RunState state, std::uint64_t now);
 
+    /// Becomes what @p info says, of a vCPU that has come from another host. Its state's number is below 4.
+    void restore(vcpu_runstate_info_t const& info);
+
     /// As of the last change: what the area in the guest's memory shows.
     [[nodiscard]] vcpu_runstate_info_t at_last_change() const;
     /// The same with the time in the current state counted up to @p now.

@@ -35,6 +35,13 @@ class Timer : public base::HeapNode<TimerTag> {
     void stop();
     [[nodiscard]] bool queued() const { return queue_.load(std::memory_order_relaxed) != nullptr; }
 
+    struct Setting {
+        std::uint64_t deadline = kNever; ///< kNever: it is in no queue
+        std::uint64_t period = 0;
+    };
+    /// For when it is set, at this moment.
+    [[nodiscard]] Setting setting() const;
+
   private:
     friend class TimerQueue;
 

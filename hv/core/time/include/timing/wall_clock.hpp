@@ -19,6 +19,12 @@ struct WallTime {
 /// Error::invalid if that is before 1970 or @p now is not normal.
 [[nodiscard]] base::Result<WallTime> wall_time_at_boot(WallTime now, std::uint64_t system_ns);
 
+/// @p time, @p ns later, or earlier if it is negative; not before 1970.
+[[nodiscard]] WallTime shifted(WallTime time, std::int64_t ns);
+
+/// From @p earlier to @p later in ns; 0 if it is not later, and kNever if that is too long for a number.
+[[nodiscard]] std::uint64_t nanoseconds_between(WallTime earlier, WallTime later);
+
 /// Writes @p at_boot into the wall-clock fields of @p shared by the version protocol. One writer at a time.
 void publish(shared_info_t& shared, WallTime at_boot);
 
