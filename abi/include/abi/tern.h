@@ -131,6 +131,55 @@ struct tern_stamps {
     uint64_t paused_since;
     uint64_t shut_down_since;
 };
+
+/* struct tern_track: what a translated domain writes is found from now on, or no more. By its page tables' dirty bits; or, to compare
+ * with, by a fault at the first write to each page. -EINVAL if it is tracked already, -ENOMEM. */
+#define TERN_track 8
+
+#define TERN_TRACK_off 0
+#define TERN_TRACK_harvest 1
+#define TERN_TRACK_write_protect 2
+
+struct tern_track {
+    uint16_t domain;
+    uint16_t mode; /* TERN_TRACK_* */
+    uint32_t unused;
+    uint64_t stopped; /* told: for how long the domain stood still */
+};
+
+/* struct tern_harvest: which frames were written since they were last taken, of `count` from `first` on. When it answers, they may
+ * be read; whoever starts tracking reads all of them once after that. One caller at a time.
+ *
+ * Frames that other domains may write to at this moment, by mappings of their own, are told in `foreign`, whether they do or not; if that
+ * is 0, they count as dirty. -EINVAL: a flag that is not known, `first` is no multiple of 64, or there is no harvest to read on in;
+ * -ENODATA: it is not tracked. */
+#define TERN_harvest 9
+
+#define TERN_HARVEST_clean 1  /* what is told is taken; without it, it is told again */
+#define TERN_HARVEST_same 2   /* nothing is collected: more of what the last call has collected, or the same once more */
+#define TERN_HARVEST_zeroed 4 /* the bitmaps are zero: only what has a bit set is written */
+
+struct tern_harvest {
+    uint16_t domain;
+    uint16_t flags; /* TERN_HARVEST_* */
+    uint32_t unused;
+    uint64_t first;
+    uint64_t count;   /* told: how many of them the domain has */
+    uint64_t bitmap;  /* address, or 0 */
+    uint64_t foreign; /* address of another, or 0 */
+    uint64_t heat;    /* address of uint8_t for each 2 MiB that the range touches, or 0: 0 cold, 255 dirty in each harvest */
+    /* Told, of the range: */
+    uint64_t dirty;
+    uint64_t foreign_frames;
+    /* and of the whole harvest: */
+    uint64_t number;       /* from 1 on, since tracking began */
+    uint64_t tables;       /* visited */
+    uint64_t entries;      /* read */
+    uint64_t leaves;       /* found dirty */
+    uint64_t write_faults; /* of the guest, since the one before */
+    uint64_t nanoseconds;  /* of collecting */
+    uint64_t flush_nanoseconds;
+};
 /* NOLINTEND */
 
 #endif

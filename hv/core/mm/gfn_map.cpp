@@ -73,6 +73,33 @@ GfnMap::Entry* GfnMap::find(Gfn gfn) {
     return entry;
 }
 
+Mfn GfnMap::next(Gfn& cursor) {
+    auto const end = limit();
+    if (!translated()) {
+        while (cursor < end) {
+            auto const found = get(cursor);
+            cursor = cursor + 1;
+            if (found.ok())
+                return found.value().mfn();
+        }
+        return {};
+    }
+    while (cursor < end) {
+        if (auto const gap = span_without_entries(cursor); gap > 1) {
+            cursor = cursor + gap;
+            continue;
+        }
+        Entry const* entry = find(cursor);
+        do { // the rest of its page
+            auto const seen = entry == nullptr ? 0 : entry++->load(std::memory_order_acquire);
+            cursor = cursor + 1;
+            if (seen != 0)
+                return frame_in(seen);
+        } while (entry != nullptr && cursor < end && cursor.raw() % base::kTableEntries != 0);
+    }
+    return {};
+}
+
 // --- change --------------------------------------------------------------------------------------------------------
 
 base::Status GfnMap::set(Gfn gfn, FrameRef frame) {

@@ -8,7 +8,10 @@
 /// is lost, whatever happens in between.
 ///
 /// Beside it lie the frames that another domain may write to by a mapping of its own: those are written without a trace in this
-/// domain's tables. They count as dirty as long as such a mapping stands.
+/// domain's tables. They are told as a class of their own, or count as dirty, as long as such a mapping stands.
+///
+/// A log has bits for so many frame numbers. What is written beyond them (by a domain that grew) has it answer that all of those
+/// are dirty, from then on: too much, but never too little.
 #pragma once
 
 #include <atomic>
@@ -17,94 +20,169 @@
 
 #include "base/assert.hpp"
 #include "base/frame.hpp"
+#include "logdirty/grouped_bits.hpp"
+#include "logdirty/heat.hpp"
 
 namespace logdirty {
 
+/// From here on numbers are of no RAM (SP-25).
+inline constexpr base::Gfn kEndOfRam{(std::uint64_t{1} << 32) - (std::uint64_t{1} << 24)};
+
+/// The memory of a log.
+class Pages {
+  public:
+    /// How many words it takes for numbers below @p frames, a multiple of 64.
+    static constexpr std::uint64_t words_for(std::uint64_t frames) {
+        return 2 * GroupedBits::memory_for(frames) + heat_words(frames);
+    }
+    /// @p memory: words_for() words of zeroes.
+    Pages(std::uint64_t frames, std::span<std::uint64_t> memory)
+        : dirty{frames, memory.first(GroupedBits::memory_for(frames))},
+          foreign{frames, memory.subspan(GroupedBits::memory_for(frames), GroupedBits::memory_for(frames))},
+          frames_{frames},
+          memory_{memory} {
+        ASSERT(frames % kWordBits == 0);
+    }
+
+    [[nodiscard]] std::uint64_t frames() const { return frames_; }
+    [[nodiscard]] std::span<std::uint64_t> memory() const { return memory_; }
+    [[nodiscard]] Heat& heat(std::uint64_t region) const {
+        auto* const words = memory_.last(heat_words(frames_)).data();
+        return reinterpret_cast<Heat*>(words)[region];
+    }
+    [[nodiscard]] std::uint64_t regions() const { return (frames_ + Heat::kFrames - 1) / Heat::kFrames; }
+
+    GroupedBits dirty, foreign;
+    Pages* smaller = nullptr; ///< what the log had before: other CPUs may be marking in it
+
+  private:
+    static constexpr std::uint64_t heat_words(std::uint64_t frames) {
+        return (frames + 2 * Heat::kFrames - 1) / (2 * Heat::kFrames);
+    }
+
+    std::uint64_t frames_;
+    std::span<std::uint64_t> memory_;
+};
+
 class DirtyLog {
   public:
-    static constexpr unsigned kBits = 64;
-
-    /// How many words a log of frames below @p frames takes.
-    static constexpr std::uint64_t words_for(std::uint64_t frames) { return 2 * ((frames + kBits - 1) / kBits); }
-
-    /// The memory to keep it in, once; it stays until the domain dies, since other CPUs may be marking.
-    void adopt(std::span<std::uint64_t> words) {
-        ASSERT(!has_memory() && words.size() % 2 == 0);
-        dirty_ = words.first(words.size() / 2);
-        foreign_ = words.last(words.size() / 2);
+    /// Bits from here on are kept in @p pages, which has more room than those before, and stays until the domain dies.
+    /// REQUIRES: off.
+    void adopt(Pages& pages) {
+        ASSERT(!on() && pages.frames() > frames());
+        pages.smaller = pages_.load();
+        pages_.store(&pages);
     }
-    [[nodiscard]] bool has_memory() const { return !dirty_.empty(); }
-    /// What adopt() was given. REQUIRES: nobody marks any more.
-    [[nodiscard]] std::span<std::uint64_t> memory() const { return {dirty_.data(), 2 * dirty_.size()}; }
+    /// How many frames it has bits for.
+    [[nodiscard]] std::uint64_t frames() const { return has_memory() ? pages().frames() : 0; }
+    /// The last that was adopted; null: none. REQUIRES, to give it back: nobody marks any more.
+    [[nodiscard]] Pages* memory() const { return pages_.load(); }
 
-    /// From now on marks are kept; nothing is dirty, and nothing foreign.
+    /// From now on marks are kept; nothing is dirty, and nothing foreign. REQUIRES: has memory, and off.
     void start() {
         ASSERT(has_memory() && !on());
-        for (auto* const half : {&dirty_, &foreign_})
-            for (auto& word : *half)
-                std::atomic_ref{word}.store(0, std::memory_order_relaxed);
+        pages().dirty.clear_all();
+        pages().foreign.clear_all();
+        beyond_.store(false);
         on_.store(true);
     }
     void stop() { on_.store(false); }
     [[nodiscard]] bool on() const { return on_.load(std::memory_order_acquire); }
+    /// A harvest begins: what is marked from here on counts for the next epoch of the regions' heat.
+    void begin_harvest() {
+        epoch_.store((epoch_.load(std::memory_order_relaxed) + 1) % Heat::kEpochs, std::memory_order_relaxed);
+    }
 
-    /// @p gfn was written. Nothing while the log is off, or for a number that it has no bit for (a special page's).
+    /// @p gfn was written. Nothing while the log is off, or for a number of no RAM.
     void mark(base::Gfn gfn) {
-        if (on())
-            set(dirty_, gfn, true);
+        if (!on() || !has_bit(gfn))
+            return;
+        pages().dirty.set(gfn.raw());
+        pages().heat(gfn.raw() / Heat::kFrames).warm(epoch_.load(std::memory_order_relaxed));
     }
     /// Another domain may write to @p gfn from now on, or none may any more.
     void set_foreign(base::Gfn gfn, bool writable) {
-        if (on())
-            set(foreign_, gfn, writable);
+        if (!on() || !has_bit(gfn))
+            return;
+        if (writable)
+            pages().foreign.set(gfn.raw());
+        else
+            pages().foreign.clear(gfn.raw());
     }
     /// Marks all frames that others may write to.
     void mark_foreign() {
-        for (std::size_t index = 0; index < foreign_.size(); ++index)
-            put_back(index, load(foreign_, index));
+        auto& foreign = pages().foreign;
+        foreign.for_each_group([&](std::uint64_t group) {
+            for (auto index = group * kGroupWords; index < foreign.end_of(group); ++index)
+                pages().dirty.add(index, foreign.peek(index));
+        });
     }
 
-    // --- by words of 64 frames; those beyond the log are 0 ---------------------------------------------------------------
+    // --- by words of 64 frames, as many as lie in one group of kGroupWords; answers whether any bit is set ------------------
 
-    [[nodiscard]] std::uint64_t peek(std::uint64_t index) const {
-        return index < dirty_.size() ? load(dirty_, index) : 0;
+    bool peek(std::uint64_t first, std::span<std::uint64_t> into) const { return look(pages().dirty, first, into); }
+    bool foreign(std::uint64_t first, std::span<std::uint64_t> into) const {
+        return look(pages().foreign, first, into);
     }
-    /// Reads the word, and clears it.
-    [[nodiscard]] std::uint64_t take(std::uint64_t index) {
-        return index < dirty_.size() && load(dirty_, index) != 0 ? std::atomic_ref{dirty_[index]}.exchange(0) : 0;
+    /// Reads the words, and clears them.
+    bool take(std::uint64_t first, std::span<std::uint64_t> into) {
+        auto& dirty = pages().dirty;
+        auto const group = first / kGroupWords;
+        if (group >= dirty.groups() || !dirty.any_in_group(group))
+            return look(dirty, first, into);
+        if (first % kGroupWords == 0 && first + into.size() >= dirty.end_of(group))
+            dirty.begin_group(group);
+        return fill(first, into,
+                    [&](std::uint64_t index) { return index < dirty.words() ? dirty.take(index) : beyond(); });
     }
-    /// Marks the frames of a word; as when what was taken could not be delivered.
-    void put_back(std::uint64_t index, std::uint64_t bits) {
-        if (bits != 0)
-            std::atomic_ref{dirty_[index]}.fetch_or(bits);
+    /// Marks the frames of words; as when what was taken could not be delivered.
+    void put_back(std::uint64_t first, std::span<std::uint64_t const> words) {
+        for (auto const bits : words) {
+            if (first < pages().dirty.words())
+                pages().dirty.add(first, bits);
+            ++first;
+        }
     }
-    void clear() {
-        for (std::size_t index = 0; index < dirty_.size(); ++index)
-            static_cast<void>(take(index));
+    void clear() { pages().dirty.clear_all(); }
+
+    /// How hot the 2 MiB are that frame @p gfn lies in.
+    [[nodiscard]] std::uint8_t heat(base::Gfn gfn) const {
+        return gfn.raw() < frames() ? pages().heat(gfn.raw() / Heat::kFrames).at(epoch_.load(std::memory_order_relaxed))
+                                    : 0;
     }
 
   private:
-    static std::uint64_t load(std::span<std::uint64_t> words, std::uint64_t index) {
-        return std::atomic_ref{words[index]}.load(std::memory_order_acquire);
+    [[nodiscard]] Pages& pages() const { return *pages_.load(std::memory_order_acquire); }
+    [[nodiscard]] bool has_memory() const { return pages_.load(std::memory_order_relaxed) != nullptr; }
+    [[nodiscard]] bool has_bit(base::Gfn gfn) {
+        if (gfn.raw() < pages().frames())
+            return true;
+        if (gfn < kEndOfRam)
+            beyond_.store(true);
+        return false;
     }
-    static void set(std::span<std::uint64_t> words, base::Gfn gfn, bool on) {
-        auto const index = gfn.raw() / kBits;
-        if (index >= words.size())
-            return;
-        auto const bit = std::uint64_t{1} << gfn.raw() % kBits;
-        // Most marks find the bit as it should be: a locked operation less. Sequentially consistent, so that a mark is either seen
-        // by who takes the word, or comes after.
-        std::atomic_ref const word{words[index]};
-        if (((word.load() & bit) != 0) == on)
-            return;
-        if (on)
-            word.fetch_or(bit);
-        else
-            word.fetch_and(~bit);
+    [[nodiscard]] std::uint64_t beyond() const { return beyond_.load() ? ~std::uint64_t{0} : 0; }
+
+    template <typename Word> static bool fill(std::uint64_t first, std::span<std::uint64_t> into, Word&& word) {
+        std::uint64_t any = 0;
+        for (auto& one : into)
+            any |= one = word(first++);
+        return any != 0;
+    }
+    bool look(GroupedBits const& bits, std::uint64_t first, std::span<std::uint64_t> into) const {
+        auto const group = first / kGroupWords;
+        bool const none = group < bits.groups() && !bits.any_in_group(group);
+        return fill(first, into, [&](std::uint64_t index) {
+            if (index >= bits.words())
+                return beyond();
+            return none ? 0 : bits.peek(index);
+        });
     }
 
-    std::span<std::uint64_t> dirty_, foreign_;
+    std::atomic<Pages*> pages_{nullptr};
     std::atomic<bool> on_{false};
+    std::atomic<bool> beyond_{false}; ///< something was written that there is no bit for
+    std::atomic<std::uint32_t> epoch_{0};
 };
 
 } // namespace logdirty

@@ -18,10 +18,13 @@ struct Counters {
     Count guest_faults{0};          ///< faults that were the guest's own
     Count flushes_for_tables{0};    ///< because a frame became a table while it could be in a TLB (SP-6)
     Count harvests{0};
-    Count tables_harvested{0}; ///< visited by harvests (SP-20)
+    Count tables_harvested{0};  ///< visited by harvests (SP-20)
+    Count entries_harvested{0}; ///< read by them
+    Count leaves_harvested{0};  ///< of those: leaves that were dirty
+    Count write_faults{0};      ///< hidden faults that found a first write to a page (write_protect.hpp)
     Count refusals{0};
 
-    static void bump(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
+    static void bump(Count& count, std::uint64_t by = 1) { count.fetch_add(by, std::memory_order_relaxed); }
 };
 
 } // namespace shadow_pt

@@ -10,7 +10,7 @@ namespace shadow_pt {
 /// The one door for leaves. The exchange is atomic against the D that a processor sets. A D that goes is in the log
 /// before the table's lock is dropped; a mapping that goes, or gets narrower, is stamped before what it held is given
 /// back, so that whoever finds the frame unused also finds the stamp (SP-2, SP-6).
-template <Host H> ShadowEntry Paging<H>::set_leaf(Mfn shadow, unsigned index, ShadowEntry fresh) {
+template <Host H> ShadowEntry Paging<H>::exchange_leaf(Mfn shadow, unsigned index, ShadowEntry fresh) {
     auto const old = slot(shadow, index).exchange(fresh);
     bool const moved = old.frame() != fresh.frame() || fresh.empty();
     bool const narrowed = old.present() && (moved || !fresh.present() || (old.writable() && !fresh.writable()));
@@ -27,6 +27,11 @@ template <Host H> ShadowEntry Paging<H>::set_leaf(Mfn shadow, unsigned index, Sh
     if (old.writes_foreign())
         host_.foreign_writer(old.frame(), false);
     return old;
+}
+
+/// The same, for all but the first write to a page that is write-protected (write_protect.hpp).
+template <Host H> ShadowEntry Paging<H>::set_leaf(Mfn shadow, unsigned index, ShadowEntry fresh) {
+    return exchange_leaf(shadow, index, protecting() ? fresh.write_protected() : fresh);
 }
 
 /// The same above L1. What is unhooked here is reused only when every CPU has flushed (SP-11), so nothing is stamped.

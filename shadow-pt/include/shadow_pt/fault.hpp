@@ -62,7 +62,11 @@ template <Host H> void Paging<H>::mend_leaf(Location const& at, Access access) {
             return;
         host_.mark_dirty(table);
     }
-    set_leaf(at.shadow, at.index, ShadowEntry::leaf(old.frame(), old.kind(), young, old.guest_write()));
+    auto const mended = ShadowEntry::leaf(old.frame(), old.kind(), young, old.guest_write());
+    if (access.write && protecting())
+        allow_write(table, at.index, mended);
+    else
+        set_leaf(at.shadow, at.index, mended);
     Counters::bump(counters_.hidden_faults);
 }
 

@@ -10,6 +10,9 @@
 ///   between is among the starts (harvest_starts.hpp). A table that several entries lead to is visited once: its shadow carries
 ///   the number of the harvest.
 ///
+///   With Tracker::write_protect a harvest takes permissions away instead (write_protect.hpp). Its starts are the L1s in which a
+///   write was allowed since the last one; the first visits every table.
+///
 ///   The flush is the caller's, after it has taken what it wants from the log, and before anybody reads a page because of it.
 #pragma once
 
@@ -19,7 +22,7 @@ namespace shadow_pt {
 
 /// From now on the starts of harvests are remembered. `exists`: they are already; `no_memory`.
 /// The caller then tells the roots that vCPUs have now, none of which may change its roots meanwhile.
-template <Host H> base::Status Paging<H>::start_tracking() {
+template <Host H> base::Status Paging<H>::start_tracking(Tracker tracker) {
     if (tracking())
         return base::Err{base::Error::exists};
     StartList made[3];
@@ -36,6 +39,10 @@ template <Host H> base::Status Paging<H>::start_tracking() {
     walking_ = made[1];
     previous_ = made[2];
     fresh_.with([&](StartList& fresh) { fresh = made[0]; });
+    if (tracker == Tracker::write_protect) {
+        protecting_.store(true);
+        everything_.store(1);
+    }
     tracking_.store(true);
     return {};
 }
@@ -44,6 +51,7 @@ template <Host H> base::Status Paging<H>::start_tracking() {
 template <Host H> void Paging<H>::stop_tracking() {
     if (!tracking_.exchange(false))
         return;
+    protecting_.store(false); // what is protected still is so until its next fault
     StartList fresh = fresh_.with([](StartList& list) { return std::exchange(list, StartList{}); });
     for (unsigned index = 0; index < fresh.size(); ++index)
         unlist(fresh.at(index));
@@ -82,7 +90,8 @@ template <Host H> void Paging<H>::remember_start(Mfn table) {
 
 /// The same, for who holds no lock; nothing if @p table is no table of @p level any more.
 template <Host H> void Paging<H>::starts_at(Mfn table, unsigned level) {
-    if (!tracking() || !host_.frame(table).lock_table(level))
+    // Of what is protected, only first writes tell (allow_write).
+    if (!tracking() || protecting() || !host_.frame(table).lock_table(level))
         return;
     remember_start(table);
     host_.frame(table).unlock_table();
@@ -154,13 +163,13 @@ template <Host H> bool Paging<H>::next_start() {
     if (harvest_.phase == HarvestPhase::whole) {
         auto const table = host_.next_own(harvest_.gfn);
         if (table.valid()) {
-            visit_alone(table);
+            push_table(table);
             return true;
         }
         harvest_.phase = HarvestPhase::previous;
     }
     if (harvest_.phase == HarvestPhase::previous) {
-        if (harvest_.next < previous_.size()) {
+        if (harvest_.next < previous_.size() && !protecting()) {
             push_start(previous_.at(harvest_.next++));
             return true;
         }
@@ -180,19 +189,10 @@ template <Host H> void Paging<H>::push_start(Mfn shadow) {
         harvest_.path[harvest_.depth++] = {.shadow = shadow, .level = level, .next = 0};
 }
 
-/// One table of the whole domain, without what is below it, that is visited as itself.
-template <Host H> void Paging<H>::visit_alone(Mfn table) {
-    auto& frame = host_.frame(table);
-    auto const word = frame.word();
-    if (!is_table(word.use()) || !frame.lock_table(table_level(word.use())))
-        return;
-    auto const shadow = frame.link();
-    if (shadow.valid()) {
-        if (page(shadow).level() == 1)
-            collect(shadow);
-        page(shadow).set_visited(harvest_number_);
-    }
-    frame.unlock_table();
+/// One of every table that there is, with all below it: not each of those has a frame in the map still.
+template <Host H> void Paging<H>::push_table(Mfn table) {
+    if (auto const shadow = is_table(host_.frame(table).use()) ? host_.frame(table).link() : Mfn{}; shadow.valid())
+        push_start(shadow);
 }
 
 /// Goes on at the end of the path: visits an L1 as a whole, or finds the next child of a table above.
@@ -206,7 +206,9 @@ template <Host H> void Paging<H>::harvest_step() {
     typename FrameState::TableLock const lock{host_.frame(table)};
     auto one = page(at.shadow);
     if (at.next == 0) {
-        if (one.visited() == harvest_number_) {
+        // A start that is an L1 may have been written to since it was visited as one of all.
+        bool const again = protecting() && at.level == 1 && harvest_.phase == HarvestPhase::walking;
+        if (one.visited() == harvest_number_ && !again) {
             --harvest_.depth;
             return;
         }
@@ -214,18 +216,22 @@ template <Host H> void Paging<H>::harvest_step() {
         Counters::bump(counters_.tables_harvested);
     }
     if (at.level == 1) {
-        collect(at.shadow);
+        if (protecting())
+            protect(at.shadow);
+        else
+            collect(at.shadow);
         --harvest_.depth;
         return;
     }
-    while (at.next < base::kTableEntries) {
-        auto const child = follow(at.shadow, at.level, at.next++);
-        if (child.valid()) {
-            harvest_.path[harvest_.depth++] = {.shadow = child, .level = at.level - 1, .next = 0};
-            return;
-        }
-    }
-    --harvest_.depth;
+    auto const first = at.next;
+    Mfn child;
+    while (at.next < base::kTableEntries && !child.valid())
+        child = follow(at.shadow, at.level, at.next++);
+    Counters::bump(counters_.entries_harvested, at.next - first);
+    if (child.valid())
+        harvest_.path[harvest_.depth++] = {.shadow = child, .level = at.level - 1, .next = 0};
+    else
+        --harvest_.depth;
 }
 
 /// The shadow that an upper entry leads to, if something below may have been written; its marks are turned into the next harvest's.
@@ -234,12 +240,12 @@ template <Host H> base::Mfn Paging<H>::follow(Mfn shadow, unsigned level, unsign
     auto const entry = place.load();
     if (entry.empty() || entry.is_absent())
         return {};
-    if (level < 4) {
+    if (level < 4 && !protecting()) {
         if (entry.accessed())
             place.turn_accessed_into_tag();
         else if (entry.tagged())
             place.clear_tag();
-        else
+        else if (harvest_.phase != HarvestPhase::whole)
             return {};
     }
     return entry.frame();
@@ -247,8 +253,8 @@ template <Host H> base::Mfn Paging<H>::follow(Mfn shadow, unsigned level, unsign
 
 /// Takes the D bits of an L1 shadow. Its table is locked.
 template <Host H> void Paging<H>::collect(Mfn shadow) {
-    unsigned left = page(shadow).held();
-    for (unsigned index = 0; index < base::kTableEntries && left > 0; ++index) {
+    unsigned left = page(shadow).held(), index = 0, found = 0;
+    for (; index < base::kTableEntries && left > 0; ++index) {
         auto place = slot(shadow, index);
         auto const entry = place.load();
         if (entry.empty())
@@ -257,9 +263,12 @@ template <Host H> void Paging<H>::collect(Mfn shadow) {
         if (!entry.dirty())
             continue;
         place.clear_dirty();
+        ++found;
         if (entry.is_ram())
             host_.mark_dirty(entry.frame());
     }
+    Counters::bump(counters_.entries_harvested, index);
+    Counters::bump(counters_.leaves_harvested, found);
 }
 
 } // namespace shadow_pt

@@ -75,6 +75,12 @@ enum class UpdateMode : std::uint8_t {
     preserve_ad, ///< MMU_PT_UPDATE_PRESERVE_AD: A and D of the present entry stay set
 };
 
+/// How a domain's writes are found while it is tracked.
+enum class Tracker : std::uint8_t {
+    harvest,       ///< by the D bits that processors set
+    write_protect, ///< by a fault at the first write to each page: as others do it, to compare with
+};
+
 /// What an access wants. Guests run in one ring, so that user or not makes no difference to the tables.
 struct Access {
     bool write = false;
@@ -194,9 +200,9 @@ template <Host H> class Paging {
     [[nodiscard]] base::Status replace_grant(EntryPlace const& place, base::Mfn frame, Root const& root,
                                              base::Vaddr donor, FlushDebt& debt);
 
-    // --- harvests of dirty bits (harvest.hpp) -----------------------------------------------------------------------------
+    // --- harvests of what was written (harvest.hpp, write_protect.hpp) -----------------------------------------------------
 
-    [[nodiscard]] base::Status start_tracking();
+    [[nodiscard]] base::Status start_tracking(Tracker tracker = Tracker::harvest);
     void stop_tracking();
     [[nodiscard]] bool tracking() const { return tracking_.load(std::memory_order_acquire); }
     /// A vCPU has @p root now: the next harvest starts there, too. Nothing if nobody tracks.
@@ -271,6 +277,7 @@ template <Host H> class Paging {
 
     // entries.hpp: the doors to the slots of shadows (SP-5)
     ShadowEntry set_leaf(Mfn shadow, unsigned index, ShadowEntry fresh);
+    ShadowEntry exchange_leaf(Mfn shadow, unsigned index, ShadowEntry fresh);
     ShadowEntry set_upper(Mfn shadow, unsigned level, unsigned index, ShadowEntry fresh);
     void give_back_leaf(ShadowEntry old);
     void give_back_upper(ShadowEntry old, unsigned level);
@@ -321,10 +328,15 @@ template <Host H> class Paging {
     void begin_harvest();
     bool next_start();
     void push_start(Mfn shadow);
-    void visit_alone(Mfn table);
+    void push_table(Mfn table);
     void harvest_step();
     Mfn follow(Mfn shadow, unsigned level, unsigned index);
     void collect(Mfn shadow);
+
+    // write_protect.hpp
+    [[nodiscard]] bool protecting() const { return protecting_.load(std::memory_order_relaxed); }
+    void protect(Mfn shadow);
+    void allow_write(Mfn table, unsigned index, ShadowEntry fresh);
 
     // update.hpp
     base::Status change(Mfn table, unsigned level, unsigned index, Change const& wanted, bool& narrowed);
@@ -369,8 +381,9 @@ template <Host H> class Paging {
     Counters counters_;
 
     std::atomic<bool> tracking_{false};
-    std::atomic<unsigned> everything_{
-        0}; ///< how many harvests must look at every table: a list of starts was too short
+    std::atomic<bool> protecting_{false}; ///< by Tracker::write_protect
+    /// How many harvests must look at every table: a list of starts was too short.
+    std::atomic<unsigned> everything_{0};
     base::Guarded<StartList, base::LockRank::paging> fresh_;
     // The harvester's own.
     StartList walking_, previous_;
@@ -391,3 +404,4 @@ template <Host H> class Paging {
 #include "shadow_pt/pin.hpp"
 #include "shadow_pt/update.hpp"
 #include "shadow_pt/walk.hpp"
+#include "shadow_pt/write_protect.hpp"

@@ -61,6 +61,11 @@ class ShadowEntry {
     [[nodiscard]] constexpr bool guest_write() const { return (raw_ & kGuestWrite) != 0; }
     [[nodiscard]] constexpr base::Mfn frame() const { return base::Mfn{(raw_ & pte::kFrame) >> base::kPageShift}; }
     [[nodiscard]] constexpr TargetKind kind() const { return static_cast<TargetKind>(raw_ >> kKindShift & 3); }
+    /// The same, but for the permission to write to RAM of the domain's own: the next write faults.
+    [[nodiscard]] constexpr ShadowEntry write_protected() const {
+        bool const tracked = !empty() && kind() == TargetKind::own;
+        return tracked ? ShadowEntry{raw_ & ~std::uint64_t{pte::kWrite | pte::kDirty}} : *this;
+    }
     /// Of an upper entry: something was reached through it since a harvest last followed it.
     [[nodiscard]] constexpr bool accessed() const { return (raw_ & pte::kAccessed) != 0; }
     /// Of an upper entry: the last harvest cleared its A, and the next one follows it, whatever A says (SP-19).

@@ -73,8 +73,9 @@ template <Host H> base::Status Paging<H>::change_leaf(Mfn table, unsigned index,
         give_back_leaf(gone);
     else if (gone.guest_write() && !fresh.guest_write() && gone.is_ram())
         host_.frame(gone.frame()).put_writable();
-    narrowed = gone.present() && (!fresh.present() || gone.frame() != fresh.frame() ||
-                                  (gone.writable() && !fresh.writable()) || (gone.executable() && !fresh.executable()));
+    bool const wrote = gone.writable() || (protecting() && gone.guest_write()); // a TLB may know of what was protected
+    narrowed = gone.present() && (!fresh.present() || gone.frame() != fresh.frame() || (wrote && !fresh.writable()) ||
+                                  (gone.executable() && !fresh.executable()));
     return {};
 }
 

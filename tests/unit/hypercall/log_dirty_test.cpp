@@ -2,17 +2,15 @@
 #include <bitset>
 
 #include "abi/toolstack.hpp"
-#include "unit/hypercall/kernel.hpp"
-#include "unit/hypercall/second_domain.hpp"
+#include "unit/hypercall/tracked_domain.hpp"
 
 namespace {
 
 using namespace test;
 
-class LogDirty : public Kernel {
+class LogDirty : public TrackedDomain {
   protected:
     static constexpr std::uint64_t kBitmap = kPage + 0x800;
-    static constexpr std::uint64_t kScratchGfn = SecondDomain::kFirstPage;
     using Bitmap = std::bitset<64>;
 
     std::int64_t shadow_op(std::uint32_t what, std::uint64_t bitmap = 0, std::uint64_t pages = SecondDomain::kFrames) {
@@ -42,20 +40,7 @@ class LogDirty : public Kernel {
         other.go();
         dirty();
     }
-    /// A processor's write to the page at @p address: D in the shadow, A on the way there.
-    void processor_writes(std::uint64_t address) {
-        auto const walk = other.domain->paging.walk(other.vcpu().kernel_root.tables, base::Vaddr{address});
-        for (unsigned step = 0; step < 4; ++step) {
-            auto& entry = arch::frame_as<std::uint64_t>(
-                walk.step[step].shadow)[base::table_index(base::Vaddr{address}, 4 - step)];
-            entry |= shadow_pt::pte::kAccessed | (step == 3 ? shadow_pt::pte::kDirty : 0);
-        }
-    }
-    std::int64_t map_foreign(std::uint64_t entry) {
-        return call(__HYPERVISOR_update_va_mapping_otherdomain, kOtherPage, entry, UVMF_INVLPG, 1);
-    }
 
-    SecondDomain other{hypervisor};
     xen_domctl_shadow_op told{};
 };
 

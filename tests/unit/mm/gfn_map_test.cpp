@@ -56,6 +56,30 @@ TEST(TranslatedGfnMap, FindsWhatWasSet) {
     }
 }
 
+TEST(TranslatedGfnMap, IsWalkedFromFrameToFrame) {
+    Memory memory{256};
+    Map map{memory, kAlice, Translation::translated};
+    Gfn cursor{0};
+    EXPECT_FALSE(map.next(cursor).valid()) << "it is empty";
+    std::vector<std::uint64_t> const set{0, 1, 511, 512, 1535, 0x40000, 0x8000000};
+    std::map<std::uint64_t, Mfn> frames;
+    for (auto const gfn : set) {
+        auto frame = ram(memory);
+        frames[gfn] = frame.mfn();
+        ASSERT_TRUE(map.set(Gfn{gfn}, std::move(frame)).ok());
+    }
+    std::vector<std::uint64_t> found;
+    for (auto frame = map.next(cursor); frame.valid(); frame = map.next(cursor)) {
+        found.push_back(cursor.raw() - 1);
+        EXPECT_EQ(frame, frames[cursor.raw() - 1]);
+    }
+    EXPECT_EQ(found, set);
+    EXPECT_GE(cursor, map.limit());
+    cursor = Gfn{1023}; // the last of a gap
+    EXPECT_TRUE(map.next(cursor).valid());
+    EXPECT_EQ(cursor.raw(), 1536U);
+}
+
 TEST(TranslatedGfnMap, HasNothingElsewhere) {
     Memory memory{256};
     Map map{memory, kAlice, Translation::translated};

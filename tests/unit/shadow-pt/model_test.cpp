@@ -74,6 +74,7 @@ class World : public Operations {
         auto did = did_;
         did.stores = paging.counters().stores_emulated;
         did.hidden_faults = paging.counters().hidden_faults;
+        did.write_faults = paging.counters().write_faults;
         did.flushes_for_tables = paging.counters().flushes_for_tables;
         return did;
     }
@@ -110,8 +111,9 @@ template <typename Translated> Did play_seeds(Translated&& translated, Memory me
 void expect_all_came_about(Did const& did) {
     if (std::getenv("SEED") != nullptr)
         return; // one seed need not see everything
-    for (auto const times : {did.pins, did.roots, did.refusals, did.preemptions, did.lent, did.unmapped, did.accesses,
-                             did.fresh, did.stores, did.hidden_faults, did.flushes_for_tables, did.harvests})
+    for (auto const times :
+         {did.pins, did.roots, did.refusals, did.preemptions, did.lent, did.unmapped, did.accesses, did.fresh,
+          did.stores, did.hidden_faults, did.write_faults, did.flushes_for_tables, did.harvests})
         EXPECT_GT(times, 100U);
 }
 

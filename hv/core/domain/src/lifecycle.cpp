@@ -1,6 +1,7 @@
 #include "domain/lifecycle.hpp"
 
 #include <memory>
+#include <utility>
 
 #include "arch/cpu.hpp"
 #include "console/global.hpp"
@@ -42,8 +43,11 @@ void give_back(System& system, Domain* domain, std::span<Vcpu*> vcpus, std::span
     for (Vcpu* const vcpu : vcpus)
         drop(system, vcpu);
     if (domain != nullptr) {
-        if (domain->log.has_memory())
-            system.heap.destroy_array(domain->log.memory());
+        for (logdirty::Pages* pages = domain->log.memory(); pages != nullptr;) {
+            auto const memory = std::as_writable_bytes(pages->memory());
+            system.heap.free(memory.data(), memory.size());
+            system.heap.destroy(std::exchange(pages, pages->smaller));
+        }
         system.heap.destroy(domain);
     }
     if (vcpus.data() != nullptr)

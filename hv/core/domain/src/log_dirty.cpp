@@ -1,7 +1,10 @@
 #include "domain/log_dirty.hpp"
 
+#include <algorithm>
+
 #include "domain/domain.hpp"
 #include "domain/lifecycle.hpp"
+#include "domain/memory.hpp"
 #include "domain/preemption.hpp"
 #include "domain/running.hpp"
 
@@ -29,63 +32,128 @@ void mark_areas(Domain& domain) {
             domain.host.mark_dirty(vcpu->info_frame);
 }
 
+/// Whether other domains may write to @p frame of the log's domain now; they may begin and end to meanwhile.
+void tell_foreign(Domain& domain, Gfn gfn, mm::FrameInfo& frame) {
+    for (bool told = false; (frame.foreign_writers() > 0) != told;) {
+        told = !told;
+        domain.log.set_foreign(gfn, told);
+    }
+}
+
 /// Which of its frames other domains may write to now; from here on each change is told (PagingHost::foreign_writer).
 Status find_foreign_writers(Domain& domain) {
-    auto& progress = domain.log_dirty;
-    while (progress.cursor < domain.gfns.limit()) {
-        if (auto const frame = domain.gfns.get(progress.cursor);
-            frame.ok() && frame.value().info().foreign_writers() > 0)
-            domain.log.set_foreign(progress.cursor, true);
-        progress.cursor = progress.cursor + 1;
-        if (progress.cursor.raw() % 64 == 0 && slice_is_over(domain.system))
+    auto& cursor = domain.log_dirty.cursor;
+    for (std::uint32_t looked_at = 1;; ++looked_at) {
+        auto const hint = domain.gfns.next(cursor);
+        if (!hint.valid())
+            return {};
+        if (domain.system.frames.info(hint).foreign_writers() > 0) {
+            Gfn const gfn{cursor.raw() - 1};
+            if (auto const frame = domain.gfns.get(gfn); frame.ok())
+                tell_foreign(domain, gfn, frame.value().info());
+        }
+        if (looked_at % 64 == 0 && slice_is_over(domain.system))
             return Err{Error::preempted};
     }
-    return {};
 }
 
 Status harvest(Domain& domain) {
-    auto& progress = domain.log_dirty;
-    if (progress.step != Step::collecting && progress.step != Step::first)
-        return Err{Error::invalid};
     TRY(domain.paging.harvest());
     mark_areas(domain);
-    domain.log.mark_foreign();
     return {};
+}
+
+/// Sees that the log has bits for all frames that the domain has or may have, as far as the machine goes.
+Status make_room(Domain& domain) {
+    constexpr std::uint64_t kGroup = std::uint64_t{logdirty::kGroupWords} * logdirty::kWordBits;
+    auto& system = domain.system;
+    auto const wanted = std::max<std::uint64_t>(quota(domain).limit(), domain.gfns.limit().raw());
+    auto const frames = (std::min(wanted, system.frames.size()) + kGroup - 1) / kGroup * kGroup;
+    if (domain.log.frames() >= frames)
+        return {};
+    auto const words = logdirty::Pages::words_for(frames);
+    auto const bytes = words * sizeof(std::uint64_t);
+    auto* const memory = TRY(system.heap.allocate(bytes));
+    auto const made =
+        system.heap.make<logdirty::Pages>(frames, std::span{reinterpret_cast<std::uint64_t*>(memory), words});
+    if (!made.ok()) {
+        system.heap.free(memory, bytes);
+        return Err{made.error()};
+    }
+    domain.log.adopt(*made.value());
+    return {};
+}
+
+/// The domain stands still while its roots are listed: none may come or go meanwhile.
+Status begin_tracking(Domain& domain, shadow_pt::Tracker tracker) {
+    auto const begun = domain.system.now();
+    pause(domain);
+    for (Vcpu const* const vcpu : domain.vcpus)
+        wait_until_off(*vcpu);
+    auto const started = domain.paging.start_tracking(tracker);
+    if (started.ok()) {
+        domain.log.start();
+        tell_roots(domain);
+    }
+    static_cast<void>(unpause(domain));
+    domain.log_dirty.stopped = domain.system.now() - begun;
+    return started;
+}
+
+/// All that harvests of the domain have done so far.
+HarvestStatistics counts_of(Domain const& domain) {
+    auto const& counters = domain.paging.counters();
+    return {.tables = counters.tables_harvested,
+            .entries = counters.entries_harvested,
+            .leaves = counters.leaves_harvested,
+            .write_faults = counters.write_faults};
+}
+
+void begin_harvest(Domain& domain) {
+    auto& progress = domain.log_dirty;
+    auto const counts = counts_of(domain);
+    progress.harvest = {.number = progress.harvest.number + 1,
+                        .write_faults = counts.write_faults - progress.counts_before.write_faults};
+    progress.counts_before = counts;
+    domain.log.begin_harvest();
+    tell_roots(domain);
+    progress.step = Step::collecting;
+}
+
+void end_harvest(Domain& domain) {
+    auto& harvest = domain.log_dirty.harvest;
+    auto const& before = domain.log_dirty.counts_before;
+    auto const now = counts_of(domain);
+    harvest.tables = now.tables - before.tables;
+    harvest.entries = now.entries - before.entries;
+    harvest.leaves = now.leaves - before.leaves;
+    domain.log_dirty.step = Step::idle;
 }
 
 } // namespace
 
-Status start_log_dirty(Domain& domain) {
+Status start_log_dirty(Domain& domain, shadow_pt::Tracker tracker) {
     auto& progress = domain.log_dirty;
     if (progress.step == Step::idle) {
         if (!domain.translated() || domain.paging.tracking())
             return Err{Error::invalid};
-        if (!domain.log.has_memory())
-            domain.log.adopt(TRY(domain.system.heap.make_array<std::uint64_t>(
-                logdirty::DirtyLog::words_for(domain.system.frames.size()))));
-        pause(domain);
-        for (Vcpu const* const vcpu : domain.vcpus)
-            wait_until_off(*vcpu);
-        auto const started = domain.paging.start_tracking();
-        if (started.ok()) {
-            domain.log.start();
-            tell_roots(domain);
-        }
-        static_cast<void>(unpause(domain));
-        TRY(started);
+        TRY(make_room(domain));
+        TRY(begin_tracking(domain, tracker));
         progress.cursor = Gfn{0};
+        progress.harvest = {};
         progress.step = Step::foreign;
     }
     if (progress.step == Step::foreign) {
         TRY(find_foreign_writers(domain));
         progress.step = Step::first;
     }
-    if (progress.step == Step::first) {
-        TRY(harvest(domain));
-        settle_dirty(domain);
-        domain.log.clear();
-        progress.step = Step::idle;
-    }
+    if (progress.step != Step::first)
+        return Err{Error::invalid};
+    TRY(harvest(domain));
+    settle_dirty(domain);
+    domain.log.clear();
+    progress.counts_before = counts_of(domain);
+    progress.step = Step::idle;
     return {};
 }
 
@@ -95,15 +163,21 @@ void stop_log_dirty(Domain& domain) {
     domain.log_dirty.step = Step::idle;
 }
 
-Status collect_dirty(Domain& domain) {
+Status collect_dirty(Domain& domain, ForeignFrames foreign) {
     auto& progress = domain.log_dirty;
-    if (progress.step == Step::idle) {
-        tell_roots(domain);
-        progress.step = Step::collecting;
+    if (progress.step != Step::idle && progress.step != Step::collecting)
+        return Err{Error::invalid};
+    auto const begun = domain.system.now();
+    if (progress.step == Step::idle)
+        begin_harvest(domain);
+    auto const status = harvest(domain);
+    if (status.ok()) {
+        if (foreign == ForeignFrames::dirty)
+            domain.log.mark_foreign();
+        end_harvest(domain);
     }
-    TRY(harvest(domain));
-    progress.step = Step::idle;
-    return {};
+    progress.harvest.nanoseconds += domain.system.now() - begun;
+    return status;
 }
 
 void settle_dirty(Domain& domain) { domain.host.retire(domain.host.clock().now()); }

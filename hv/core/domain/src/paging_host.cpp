@@ -111,15 +111,7 @@ void PagingHost::foreign_writer(Mfn frame, bool more) {
         owner->log.set_foreign(gfn, true); // another came in between
 }
 
-Mfn PagingHost::next_own(Gfn& gfn) {
-    for (auto const end = domain_.gfns.limit(); gfn < end;) {
-        auto const found = domain_.gfns.get(gfn);
-        gfn = gfn + 1;
-        if (found.ok())
-            return found.value().mfn();
-    }
-    return {};
-}
+Mfn PagingHost::next_own(Gfn& gfn) { return domain_.gfns.next(gfn); }
 
 bool PagingHost::should_yield() { return slice_is_over(system_); }
 

@@ -5,6 +5,7 @@
 #include "domain/hollow.hpp"
 #include "domain/running.hpp"
 #include "hypercall/handlers.hpp"
+#include "hypercall/harvest_op.hpp"
 #include "hypercall/pages.hpp"
 #include "hypercall/record.hpp"
 #include "hypercall/stamps.hpp"
@@ -78,6 +79,8 @@ Answer tern_op(Call& call) {
     case TERN_write_pages: return write_pages(call);
     case TERN_read_pages: return read_pages(call);
     case TERN_get_stamps: return get_stamps(call);
+    case TERN_track: return track(call);
+    case TERN_harvest: return harvest(call);
     default: return Err{Error::not_implemented};
     }
 }

@@ -48,7 +48,9 @@ class Checks : public Stage {
     /// What log-dirty does: the vCPUs' roots told, D bits into the log, one flush (SP-19 to SP-22).
     /// False if there is no memory for it.
     [[nodiscard]] bool begin_harvest() {
-        if (auto const started = paging.start_tracking(); started.ok()) {
+        auto const tracker = chance(2) ? Tracker::harvest : Tracker::write_protect;
+        if (auto const started = paging.start_tracking(tracker); started.ok()) {
+            tracker_ = tracker;
             take_dirty_bits(); // what was written before is nobody's concern
             ++did_.trackings;
         } else if (started.error() != Error::exists) {
@@ -86,9 +88,17 @@ class Checks : public Stage {
         if (!begun)
             return;
         for_each_leaf([&](std::uint64_t leaf, bool in_use) {
-            Machine::must(!in_use || (leaf & pte::kDirty) == 0, "a harvest has overlooked a dirty bit");
+            Machine::must(!in_use || (leaf & pte::kDirty) == 0 || !tracked(leaf),
+                          "a harvest has overlooked a dirty bit");
+            bool const may_write = tracker_ == Tracker::write_protect && tracked(leaf) && (leaf & pte::kWrite) != 0;
+            Machine::must(!in_use || !may_write, "a harvest has overlooked a leaf that may write");
         });
         end_harvest();
+    }
+
+    /// Whether the tracker finds what is written by @p leaf.
+    [[nodiscard]] bool tracked(std::uint64_t leaf) const {
+        return tracker_ == Tracker::harvest || shadow_pt::ShadowEntry{leaf}.kind() == TargetKind::own;
     }
 
     void take_dirty_bits() {

@@ -15,6 +15,7 @@ using shadow_pt::FlushDebt;
 using shadow_pt::GuestEntry;
 using shadow_pt::Root;
 using shadow_pt::ShadowPage;
+using shadow_pt::Tracker;
 using shadow_pt::UpdateMode;
 
 enum class Memory : bool { plenty, starved };
@@ -22,11 +23,12 @@ enum class Memory : bool { plenty, starved };
 /// How often something came about: a test that never does it tests nothing.
 struct Did {
     std::uint64_t pins = 0, roots = 0, refusals = 0, preemptions = 0, lent = 0, unmapped = 0, accesses = 0, fresh = 0,
-                  stores = 0, hidden_faults = 0, flushes_for_tables = 0, trackings = 0, harvests = 0;
+                  stores = 0, hidden_faults = 0, write_faults = 0, flushes_for_tables = 0, trackings = 0, harvests = 0;
     Did& operator+=(Did const& other) {
         pins += other.pins, roots += other.roots, refusals += other.refusals, preemptions += other.preemptions;
         lent += other.lent, unmapped += other.unmapped, accesses += other.accesses, fresh += other.fresh;
         stores += other.stores, hidden_faults += other.hidden_faults;
+        write_faults += other.write_faults;
         flushes_for_tables += other.flushes_for_tables;
         trackings += other.trackings, harvests += other.harvests;
         return *this;
@@ -261,6 +263,7 @@ class Stage {
     bool lent_scan_ = false;
     bool failed_build_ = false;
     bool harvesting_ = false;
+    Tracker tracker_ = Tracker::harvest; ///< the last that was started
 };
 
 } // namespace shadow_pt_test

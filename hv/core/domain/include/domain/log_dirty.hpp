@@ -14,28 +14,51 @@
 
 #include "base/frame.hpp"
 #include "base/result.hpp"
+#include "shadow_pt/paging.hpp"
 
 namespace domain {
 
 struct Domain;
 
-/// How far starting or collecting has come, for who is preempted in it.
-struct LogDirtyProgress {
-    enum class Step : std::uint8_t { idle, foreign, first, collecting, copying };
-    std::atomic<bool> busy{false};
-    Step step = Step::idle;
-    base::Gfn cursor{0};     ///< in `foreign`
-    std::uint64_t next = 0;  ///< in `copying`: the next word
-    std::uint32_t dirty = 0; ///< in `copying`: bits so far
+/// What a harvest took: for who decides by it, and for benchmarks.
+struct HarvestStatistics {
+    std::uint64_t number = 0; ///< of the domain's, from 1
+    std::uint64_t tables = 0;
+    std::uint64_t entries = 0;
+    std::uint64_t leaves = 0;       ///< that were dirty
+    std::uint64_t write_faults = 0; ///< of the guest, since the harvest before (Tracker::write_protect)
+    std::uint64_t nanoseconds = 0;  ///< of collecting; the flush comes after it
 };
 
+/// How far starting or collecting has come, for who is preempted in it.
+struct LogDirtyProgress {
+    enum class Step : std::uint8_t { idle, foreign, first, collecting, copying, heat };
+    std::atomic<bool> busy{false};
+    Step step = Step::idle;
+    base::Gfn cursor{0};             ///< in `foreign`
+    std::uint64_t next = 0;          ///< in `copying`: words, in `heat`: regions that are done
+    std::uint64_t told_dirty = 0;    ///< in `copying`: bits so far
+    std::uint64_t told_foreign = 0;  ///< the same
+    std::uint64_t stopped = 0;       ///< for how many nanoseconds the domain was paused when tracking began
+    HarvestStatistics harvest;       ///< the last, or the one that is under way
+    HarvestStatistics counts_before; ///< of all harvests, when it began
+
+    void begin_copying() {
+        step = Step::copying;
+        next = told_dirty = told_foreign = 0;
+    }
+};
+
+/// What becomes of frames that other domains may write to.
+enum class ForeignFrames : std::uint8_t { dirty, apart };
+
 /// `invalid`: it is tracked already, or is no translated domain; `no_memory`. REQUIRES: a caller that is not @p domain.
-[[nodiscard]] base::Status start_log_dirty(Domain& domain);
+[[nodiscard]] base::Status start_log_dirty(Domain& domain, shadow_pt::Tracker tracker = shadow_pt::Tracker::harvest);
 /// Nothing if it is not tracked.
 void stop_log_dirty(Domain& domain);
 
-/// Brings the log up to date. REQUIRES: tracked.
-[[nodiscard]] base::Status collect_dirty(Domain& domain);
+/// Brings the log up to date. REQUIRES: tracked. Whatever comes of it then, settle_dirty() comes before the next.
+[[nodiscard]] base::Status collect_dirty(Domain& domain, ForeignFrames foreign = ForeignFrames::dirty);
 /// When it returns, no CPU can write to the domain's memory by a translation from before.
 void settle_dirty(Domain& domain);
 

@@ -42,6 +42,10 @@ class GfnMap {
     /// A reference to the frame that the domain calls @p gfn; `not_found` if there is none. @p gfn may be anything.
     [[nodiscard]] base::Result<FrameRef> get(base::Gfn gfn);
 
+    /// The first frame at or after @p cursor, below limit(), and @p cursor moves behind it; invalid if there is none. A hint:
+    /// without a reference.
+    [[nodiscard]] base::Mfn next(base::Gfn& cursor);
+
     /// Puts @p frame, which the domain owns, at @p gfn; the map keeps its reference. Direct domains: gfn == mfn.
     ///   exists     something is at @p gfn, or the frame is in the map already
     ///   invalid    no gfn of this domain, or not its frame
