@@ -84,7 +84,9 @@ Answer set_max_vcpus(Domain& subject, xen_domctl_t const& op) {
 }
 
 Answer set_max_mem(Domain& subject, xen_domctl_t const& op) {
-    domain::quota(subject).set_limit(op.u.max_mem.max_memkb >> (base::kPageShift - 10));
+    auto const pages = op.u.max_mem.max_memkb >> (base::kPageShift - 10);
+    domain::quota(subject).set_limit(pages);
+    domain::set_shadow_limit(subject, pages);
     return 0;
 }
 
