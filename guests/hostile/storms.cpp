@@ -53,3 +53,44 @@ TEST("every page that there is made a table, and memory again") {
     CHECK_EQ(unpinned, pinned);
     check_sanity();
 }
+
+TEST("every page that there is made a table that maps something, and walked through: more than there are shadows for") {
+    constexpr std::uint64_t kMost = 16'384, kMagic = 0x7ab1e5;
+    Window const& window = sandbox().window();
+    Page const shown = sandbox().page(0);
+    shown[3] = kMagic;
+    std::uint64_t const first = (end_of_initial_mapping() - Page{0}.va()) / kPageSize;
+    std::uint64_t const end = startup().nr_pages < first + kMost ? startup().nr_pages : first + kMost;
+    constexpr unsigned kSlot = 7; // of each table
+    std::uint64_t pinned = 0;
+    for (std::uint64_t pfn = first; pfn < end; ++pfn) {
+        Frame const frame = frame_of_pfn(pfn);
+        if (pin(1, frame) != 0)
+            continue;
+        ++pinned;
+        CHECK_EQ(
+            update_entry((frame.raw() << base::kPageShift) + kSlot * sizeof(Entry), entry(shown.frame(), kReadOnly)),
+            0);
+    }
+    // One after the other below the window's L2, at an address of its own.
+    std::uint64_t const va = window.base + kEntries * kPageSize + kSlot * kPageSize;
+    std::uint64_t walked = 0, unpinned = 0;
+    for (std::uint64_t pfn = first; pfn < end; ++pfn) {
+        if (update_entry(window.l2.address_of(1), entry(frame_of_pfn(pfn), kTable)) != 0)
+            continue;
+        flush_page(va);
+        walked += reinterpret_cast<std::uint64_t volatile*>(va)[3] == kMagic ? 1 : 0;
+    }
+    CHECK_EQ(update_entry(window.l2.address_of(1), 0), 0);
+    for (std::uint64_t pfn = first; pfn < end; ++pfn) {
+        Frame const frame = frame_of_pfn(pfn);
+        CHECK_EQ(update_entry((frame.raw() << base::kPageShift) + kSlot * sizeof(Entry), 0), 0);
+        unpinned += unpin(frame) == 0 ? 1 : 0;
+    }
+    print("# ", pinned, " of ", end - first, " pages\n");
+    CHECK(pinned > 0);
+    CHECK_EQ(walked, pinned);
+    CHECK_EQ(unpinned, pinned);
+    CHECK_EQ(shown.make_writable(), 0);
+    check_sanity();
+}

@@ -98,6 +98,7 @@ void make_system(Machine& machine) {
     auto& system = *the_one;
 
     system.clock = timing::SystemClock{arch::read_tsc(), arch::tsc_khz()};
+    system.shadow_limit = machine.command_line.options.shadow_limit >> base::kPageShift;
     console::the_console.set_clock(system_time);
     system.wall_time_at_boot.with(
         [](timing::WallTime& time) { time = {.seconds = arch::wall_clock_seconds(), .nanoseconds = 0}; });

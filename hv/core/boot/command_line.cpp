@@ -170,6 +170,14 @@ bool apply_max_cpus(Argument const& argument, Options& options) {
     return true;
 }
 
+bool apply_shadow_pool(Argument const& argument, Options& options) {
+    auto const size = parse_size(argument.value);
+    if (!size || *size < base::kPageSize)
+        return false;
+    options.shadow_limit = *size;
+    return true;
+}
+
 bool apply_debug_exit(Argument const& argument, Options& options) {
     auto const port = parse_number(argument.value);
     if (!port || *port == 0 || *port > 0xffff)
@@ -189,6 +197,7 @@ constexpr std::array kOptions{
     Option{"dom0_max_vcpus", apply_dom0_vcpus, "dom0's virtual CPUs: <n>, or <min>-<max>"},
     Option{"mem", apply_memory_limit, "use no RAM above this address"},
     Option{"maxcpus", apply_max_cpus, "start at most so many CPUs"},
+    Option{"shadow-pool", apply_shadow_pool, "memory that the shadows of each domain may take, for tests: <size>"},
     Option{"noreboot", apply_flag<&Options::reboot, false>, "halt where the machine would be reset"},
     Option{"debug-exit", apply_debug_exit, "I/O port of QEMU's isa-debug-exit, with which a test ends"},
     Option{"smep", apply_flag<&Options::smep>, "use SMEP if the CPU has it"},

@@ -49,7 +49,7 @@ base::Result<FrameRef> GfnMap::get(Gfn gfn) {
         return Err{Error::not_found};
     for (;;) {
         auto const seen = entry->load(std::memory_order_acquire);
-        if (seen == 0)
+        if ((seen & kPresent) == 0)
             return Err{Error::not_found};
         auto frame = table.take(frame_in(seen), owner_);
         // Another CPU may have cleared the entry, and the frame become something else, before we had our reference.
@@ -114,16 +114,45 @@ base::Status GfnMap::set(Gfn gfn, FrameRef frame) {
     if ((info.flags.fetch_or(frame_in_gfn_map, std::memory_order_acq_rel) & frame_in_gfn_map) != 0)
         return Err{Error::exists};
     if (entry != nullptr) {
-        std::uint64_t expected = 0;
-        if (!entry->compare_exchange_strong(expected, kPresent | frame.mfn().raw(), std::memory_order_acq_rel)) {
+        auto expected = entry->load(std::memory_order_acquire);
+        if (is_taken(expected, frame.mfn()) ||
+            !entry->compare_exchange_strong(expected, kPresent | frame.mfn().raw(), std::memory_order_acq_rel)) {
             info.flags.fetch_and(static_cast<std::uint16_t>(~frame_in_gfn_map), std::memory_order_acq_rel);
             return Err{Error::exists};
         }
     }
+    info.flags.fetch_and(static_cast<std::uint16_t>(~frame_left_map), std::memory_order_acq_rel);
     info.gfn.store(static_cast<std::uint32_t>(gfn.raw()), std::memory_order_release);
     raise_limit(gfn);
     frame.release();
     return {};
+}
+
+/// True if no frame but perhaps @p by may be put where @p entry stands.
+bool GfnMap::is_taken(std::uint64_t entry, Mfn by) {
+    if ((entry & kLeft) == 0)
+        return entry != 0;
+    auto const& info = allocator_.table().info(frame_in(entry));
+    bool const lives = info.references.load(std::memory_order_acquire) != 0 && info.owner_id() == owner_;
+    return frame_in(entry) != by && lives && info.has(frame_left_map);
+}
+
+Mfn GfnMap::named(Gfn gfn) {
+    auto& table = allocator_.table();
+    if (translated()) {
+        Entry* const entry = find(gfn);
+        auto const seen = entry == nullptr ? 0 : entry->load(std::memory_order_acquire);
+        return seen == 0 ? Mfn{} : frame_in(seen);
+    }
+    Mfn const frame{gfn.raw()};
+    return table.valid(frame) && table.info(frame).owner_id() == owner_ ? frame : Mfn{};
+}
+
+void GfnMap::forget(Gfn gfn, Mfn frame) {
+    auto* const entry = translated() ? find(gfn) : nullptr;
+    auto expected = kLeft | frame.raw();
+    if (entry != nullptr)
+        entry->compare_exchange_strong(expected, 0, std::memory_order_acq_rel);
 }
 
 base::Result<GfnMap::Entry*> GfnMap::find_or_make(Gfn gfn) {
@@ -149,11 +178,17 @@ base::Result<FrameRef> GfnMap::clear(Gfn gfn) {
     if (!translated())
         return clear_direct(Mfn{gfn.raw()});
     Entry* const entry = find(gfn);
-    auto const was = entry == nullptr ? 0 : entry->exchange(0, std::memory_order_acq_rel);
-    if (was == 0)
-        return Err{Error::not_found};
+    auto was = entry == nullptr ? 0 : entry->load(std::memory_order_acquire);
+    do {
+        if ((was & kPresent) == 0)
+            return Err{Error::not_found};
+        // First, so that nothing is put there meanwhile. If another CPU is faster, the frame has left, or is a new one: whose map
+        // says nothing of it.
+        table.info(frame_in(was)).flags.fetch_or(frame_left_map, std::memory_order_acq_rel);
+    } while (!entry->compare_exchange_weak(was, kLeft | frame_in(was).raw(), std::memory_order_acq_rel));
     auto frame = FrameRef::adopt(table, frame_in(was));
-    frame.info().gfn.store(kNoGfn, std::memory_order_relaxed);
+    // Sequentially consistent: whoever begins to hold it by its number looks there after saying so (Paging::bare_tables).
+    frame.info().gfn.store(kNoGfn, std::memory_order_seq_cst);
     frame.info().flags.fetch_and(static_cast<std::uint16_t>(~frame_in_gfn_map), std::memory_order_acq_rel);
     return frame;
 }
@@ -223,7 +258,8 @@ bool GfnMap::free_below(Entry& entry, unsigned level, std::uint32_t& budget) {
     for (unsigned i = 0; i < base::kTableEntries; ++i) {
         if (level > 1 && !free_below(entries[i], level - 1, budget))
             return false;
-        ASSERT(entries[i].load(std::memory_order_relaxed) == 0); // clear_all() comes first
+        // clear_all() comes first; and of what was cleared nobody holds anything by its number any more.
+        ASSERT((entries[i].load(std::memory_order_relaxed) & kPresent) == 0);
     }
     if (budget == 0)
         return false;

@@ -6,7 +6,8 @@
 namespace shadow_pt {
 
 /// One use more of @p target as a table of @p level; takes over its reference, whatever the answer.
-template <Host H> auto Paging<H>::use_table(Target const& target, unsigned level, Depth depth) -> base::Result<Work> {
+template <Host H>
+auto Paging<H>::use_table(Target const& target, unsigned level, Shadows shadows) -> base::Result<Work> {
     auto const table = target.frame;
     auto& frame = host_.frame(table);
     auto const step = frame.get_table(level);
@@ -19,48 +20,49 @@ template <Host H> auto Paging<H>::use_table(Target const& target, unsigned level
 
     if (step == TableStep::claimed)
         retire_writers(frame);
-    if (step == TableStep::build || depth == Depth::whole) {
-        auto const status = build(table, level);
-        if (!status.ok()) {
-            if (status.error() != base::Error::preempted)
-                abandon(table);
-            return base::Err{status.error()};
-        }
+    auto const status = build(table, level, shadows);
+    if (!status.ok()) {
+        if (status.error() != base::Error::preempted)
+            abandon(table);
+        return base::Err{status.error()};
     }
     frame.built();
     return Work::some;
 }
 
 template <Host H>
-base::Result<base::Mfn> Paging<H>::use_child(GuestEntry entry, unsigned level, Depth depth, Work& work) {
+base::Result<base::Mfn> Paging<H>::use_child(GuestEntry entry, unsigned level, Shadows shadows, Work& work) {
     auto const child = TRY(translate_table(entry.frame()));
-    if (TRY(use_table(child, level - 1, depth)) == Work::some)
+    if (TRY(use_table(child, level - 1, shadows)) == Work::some)
         work = Work::some;
     return child.frame;
 }
 
-/// Fills the shadow of @p table from its cursor on; the caller then says built(). REQUIRES: locked, partial. Answers
-/// `preempted` with the table paused and unlocked; after any other error it is still locked. Without a page for a
-/// shadow there is nothing to do: faults will bring it (SP-10).
-template <Host H> base::Status Paging<H>::build(Mfn table, unsigned level) {
+/// Takes what the entries of @p table name, from its cursor on, into its shadow; the caller then says built(). REQUIRES:
+/// locked, partial. Answers `preempted` with the table paused and unlocked; after any other error it is still locked. A table
+/// for whose shadow no page is free, or wanted, holds the same as a bare one; a fault will bring the shadow (SP-10, SP-23).
+template <Host H> base::Status Paging<H>::build(Mfn table, unsigned level, Shadows shadows) {
     auto& frame = host_.frame(table);
-    if (!frame.link().valid()) {
-        auto const shadow = host_.allocate_shadow();
-        if (!shadow.ok()) {
+    if (!frame.link().valid() && !frame.word().bare()) {
+        auto const shadow = shadows == Shadows::now ? host_.allocate_shadow() : base::Err{base::Error::no_memory};
+        if (shadow.ok()) {
+            page(shadow.value()).begin(level, table);
+            frame.set_link(shadow.value());
+            Counters::bump(counters_.tables_built);
+        } else {
+            become_bare(table, 0);
             Counters::bump(counters_.tables_without_shadow);
-            return {};
         }
-        page(shadow.value()).begin(level, table);
-        frame.set_link(shadow.value());
-        Counters::bump(counters_.tables_built);
     }
     auto const shadow = frame.link();
     for (unsigned index = frame.word().cursor(); index < base::kTableEntries; ++index) {
         auto work = Work::none;
-        auto const status = fill_slot(table, shadow, level, index, Depth::whole, work);
+        auto const status = take_entry_in(table, shadow, level, index, shadows, work);
         if (!status.ok()) {
             if (status.error() == base::Error::preempted)
                 frame.pause(index);
+            else
+                frame.set_cursor(index);
             return status;
         }
         if (work == Work::some && host_.should_yield()) {
@@ -71,52 +73,40 @@ template <Host H> base::Status Paging<H>::build(Mfn table, unsigned level) {
     return {};
 }
 
-/// Translates one entry of a table that gets a shadow. What becomes present is young at once (SP-16).
+/// Takes what one entry of a table that is being built names, into @p shadow if there is one. What becomes present is young
+/// at once (SP-16).
 template <Host H>
-base::Status Paging<H>::fill_slot(Mfn table, Mfn shadow, unsigned level, unsigned index, Depth depth, Work& work) {
-    if (hypervisor_slot(level, index) || !slot(shadow, index).load().empty())
+base::Status Paging<H>::take_entry_in(Mfn table, Mfn shadow, unsigned level, unsigned index, Shadows shadows,
+                                      Work& work) {
+    if (hypervisor_slot(level, index) || (shadow.valid() && !slot(shadow, index).load().empty()))
         return {};
     auto const found = guest_slot(table, index).load();
     if (!found.present())
         return {};
     auto entry = found.with(pte::kAccessed);
     if (level == 1) {
-        set_leaf(shadow, index, TRY(translate_leaf(entry, Source{})));
+        auto const leaf = TRY(translate_leaf(entry, Source{}));
+        if (shadow.valid())
+            set_leaf(shadow, index, leaf);
     } else {
         if (!entry.acceptable(level, host_.rules({})))
             return refuse(Refusal::reserved_bits, entry.frame());
-        auto const child = TRY(use_child(entry, level, depth, work));
-        set_upper(shadow, level, index, hook(level, child, entry));
+        auto const child = TRY(use_child(entry, level, shadows, work));
+        if (shadow.valid())
+            hook(shadow, level, index, child, entry);
     }
     if (!(entry == found))
         store(table, index, entry);
     return {};
 }
 
-/// Gives a ready table that has no shadow one, which fills one page: its children come by their own faults, and what
-/// the guest's table says wrongly stays empty (SP-10). REQUIRES: locked, ready, no shadow.
-template <Host H> base::Status Paging<H>::materialize(Mfn table, unsigned level) {
-    auto const shadow = TRY(host_.allocate_shadow());
-    page(shadow).begin(level, table);
-    for (unsigned index = 0; index < base::kTableEntries; ++index) {
-        auto work = Work::none;
-        auto const status = fill_slot(table, shadow, level, index, Depth::itself, work);
-        if (!status.ok() && status.error() == base::Error::preempted) {
-            // Only a child that somebody else had begun to build can say so: it got further now.
-            page(shadow).leave_table();
-            remains_.push(shadow, page(shadow));
-            return status;
-        }
-    }
-    host_.frame(table).set_link(shadow);
-    Counters::bump(counters_.tables_built);
-    return {};
-}
-
 /// Undoes a build that failed. If somebody else's leaving was overtaken by it, that one goes on.
 template <Host H> void Paging<H>::abandon(Mfn table) {
     auto& frame = host_.frame(table);
-    detach(table);
+    if (frame.word().bare())
+        give_back_words(table);
+    else
+        detach(table);
     if (frame.word().count() > 0) {
         frame.pause(0);
         return;

@@ -11,7 +11,8 @@ struct Counters {
 
     Count tables_built{0};
     Count tables_torn{0};
-    Count tables_without_shadow{0}; ///< the pool was full (SP-10)
+    Count tables_without_shadow{0}; ///< when they were made: the pool was full, or nobody was in a hurry (SP-10, SP-23)
+    Count shadows_evicted{0};       ///< since the pool was full (SP-10)
     Count entries_updated{0};       ///< by hypercalls
     Count stores_emulated{0};       ///< by faults (SP-18)
     Count hidden_faults{0};         ///< faults that the guest never saw (SP-15..17)

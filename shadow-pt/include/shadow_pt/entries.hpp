@@ -5,27 +5,32 @@
 
 namespace shadow_pt {
 
-/// Puts @p fresh into a slot of an L1 shadow; answers what was there, whose frame the caller gives back or keeps.
-///
-/// The one door for leaves. The exchange is atomic against the D that a processor sets. A D that goes is in the log
-/// before the table's lock is dropped; a mapping that goes, or gets narrower, is stamped before what it held is given
-/// back, so that whoever finds the frame unused also finds the stamp (SP-2, SP-6).
-template <Host H> ShadowEntry Paging<H>::exchange_leaf(Mfn shadow, unsigned index, ShadowEntry fresh) {
-    auto const old = slot(shadow, index).exchange(fresh);
+/// What follows from @p fresh standing where @p old stood, in an L1 of this domain. A mapping that goes, or gets narrower, is
+/// stamped before what it held is given back, so that whoever finds the frame unused also finds the stamp (SP-2, SP-6).
+template <Host H> void Paging<H>::leaf_changed(ShadowEntry old, ShadowEntry fresh) {
     bool const moved = old.frame() != fresh.frame() || fresh.empty();
     bool const narrowed = old.present() && (moved || !fresh.present() || (old.writable() && !fresh.writable()));
-    if (old.dirty() && old.is_ram())
-        host_.mark_dirty(old.frame());
     if (narrowed && old.kind() != TargetKind::device)
         host_.clock().stamp(host_.frame(old.frame()).stamp());
-    if (!old.empty())
-        page(shadow).count_held(false, old.lent());
-    if (!fresh.empty())
-        page(shadow).count_held(true, fresh.lent());
     if (fresh.writes_foreign())
         host_.foreign_writer(fresh.frame(), true);
     if (old.writes_foreign())
         host_.foreign_writer(old.frame(), false);
+}
+
+/// Puts @p fresh into a slot of an L1 shadow; answers what was there, whose frame the caller gives back or keeps.
+///
+/// The one door for leaves. The exchange is atomic against the D that a processor sets. A D that goes is in the log
+/// before the table's lock is dropped.
+template <Host H> ShadowEntry Paging<H>::exchange_leaf(Mfn shadow, unsigned index, ShadowEntry fresh) {
+    auto const old = slot(shadow, index).exchange(fresh);
+    if (old.dirty() && old.is_ram())
+        host_.mark_dirty(old.frame());
+    if (!old.empty())
+        page(shadow).count_held(false, old.lent());
+    if (!fresh.empty())
+        page(shadow).count_held(true, fresh.lent());
+    leaf_changed(old, fresh);
     return old;
 }
 
@@ -34,16 +39,40 @@ template <Host H> ShadowEntry Paging<H>::set_leaf(Mfn shadow, unsigned index, Sh
     return exchange_leaf(shadow, index, protecting() ? fresh.write_protected() : fresh);
 }
 
-/// The same above L1. What is unhooked here is reused only when every CPU has flushed (SP-11), so nothing is stamped.
-template <Host H> ShadowEntry Paging<H>::set_upper(Mfn shadow, unsigned level, unsigned index, ShadowEntry fresh) {
+/// The door above L1: answers the guest's table that was held there; invalid if none was. What is unhooked here is reused
+/// only when every CPU has flushed (SP-11), so nothing is stamped.
+template <Host H> auto Paging<H>::set_upper(Mfn shadow, unsigned level, unsigned index, ShadowEntry fresh) -> Mfn {
     auto const old = slot(shadow, index).exchange(fresh);
     if (level == 4)
         host_.root_entry_changed(shadow, index, fresh.present() ? fresh.raw() : 0);
-    if (!old.empty())
-        page(shadow).count_held(false, false);
     if (!fresh.empty())
         page(shadow).count_held(true, false);
-    return old;
+    if (old.empty())
+        return {};
+    page(shadow).count_held(false, false);
+    auto const child = child_of(old);
+    if (!old.is_absent())
+        page(old.frame()).count_hook(false); // from here on that page may be evicted
+    return child;
+}
+
+/// Makes an upper entry lead to the guest's table @p child, which it holds, as the guest's @p entry allows; answers what was
+/// held there before, as set_upper() does. REQUIRES: the shadow's table is locked, and @p child, whose level is one less.
+template <Host H>
+auto Paging<H>::hook_locked(Mfn shadow, unsigned level, unsigned index, Mfn child, GuestEntry entry) -> Mfn {
+    auto const below = host_.frame(child).link();
+    if (!below.valid())
+        return set_upper(shadow, level, index, ShadowEntry::absent(level, child, entry));
+    page(below).count_hook(true);
+    return set_upper(shadow, level, index, ShadowEntry::upper(level, below, entry));
+}
+
+/// The same for who has not locked @p child.
+template <Host H> auto Paging<H>::hook(Mfn shadow, unsigned level, unsigned index, Mfn child, GuestEntry entry) -> Mfn {
+    bool const locked = host_.frame(child).lock_table(level - 1);
+    ASSERT(locked);
+    typename FrameState::TableLock const lock{host_.frame(child)};
+    return hook_locked(shadow, level, index, child, entry);
 }
 
 template <Host H> void Paging<H>::give_back_leaf(ShadowEntry old) {
@@ -54,23 +83,15 @@ template <Host H> void Paging<H>::give_back_leaf(ShadowEntry old) {
     host_.release(old.frame(), old.kind());
 }
 
-template <Host H> void Paging<H>::give_back_upper(ShadowEntry old, unsigned level) {
-    if (old.empty())
-        return;
-    auto const child = child_of(old);
-    if (put_table(child, level - 1) == TableStep::done)
-        starts_at(child, level - 1); // it lives on, and what was written through the old entry is found no other way
+/// Gives back a use of the table @p child of @p level, by an entry that is gone; nothing if @p child is invalid.
+template <Host H> void Paging<H>::give_back_child(Mfn child, unsigned level) {
+    if (child.valid() && put_table(child, level) == TableStep::done)
+        starts_at(child, level); // it lives on, and what was written through the old entry is found no other way
 }
 
 /// The guest's table that an upper entry holds. It is held, so its shadow still knows it.
 template <Host H> base::Mfn Paging<H>::child_of(ShadowEntry entry) {
     return entry.is_absent() ? entry.frame() : page(entry.frame()).table();
-}
-
-/// The entry of @p level for @p child as the guest's @p entry allows.
-template <Host H> ShadowEntry Paging<H>::hook(unsigned level, Mfn child, GuestEntry entry) {
-    auto const shadow = host_.frame(child).link();
-    return shadow.valid() ? ShadowEntry::upper(level, shadow, entry) : ShadowEntry::absent(level, child, entry);
 }
 
 /// A leaf for the present @p entry, holding what it names; @p entry becomes what the guest shall read back (SP-14).

@@ -18,8 +18,10 @@ auto Paging<H>::judge(Root const& root, base::Vaddr address, Access access, Devi
     for (;;) {
         auto const at = TRY(descend(root, address));
         auto const leaf = at.level == 1 ? slot(at.shadow, at.index).load() : ShadowEntry{};
+        auto const why = leaf.empty() ? why_empty(at) : Emptiness::not_present;
+        if (overtaken(at))
+            continue;
         if (leaf.empty()) {
-            auto const why = why_empty(at);
             if (why == Emptiness::moved)
                 continue;
             return Judged{why == Emptiness::refused ? Verdict::forbidden : Verdict::not_present, at, leaf};
@@ -45,7 +47,7 @@ template <Host H> void Paging<H>::mend_leaf(Location const& at, Access access) {
         return;
     typename FrameState::TableLock const lock{host_.frame(table)};
     auto const old = slot(at.shadow, at.index).load();
-    if (host_.frame(table).link() != at.shadow || old.empty())
+    if (host_.frame(table).link() != at.shadow || overtaken(at) || old.empty())
         return;
 
     auto guest = guest_slot(table, at.index);
@@ -73,8 +75,12 @@ template <Host H> void Paging<H>::mend_leaf(Location const& at, Access access) {
 template <Host H> FaultAnswer Paging<H>::handle_fault(Root const& root, base::Vaddr address, std::uint32_t error_code) {
     Access const access{.write = (error_code & fault::kWrite) != 0, .execute = (error_code & fault::kFetch) != 0};
     auto const judged = judge(root, address, access, Devices::yes);
+    if (!judged.ok() && judged.error() == base::Error::preempted) {
+        static_cast<void>(drain()); // a table that waits there is wanted again
+        return {.action = FaultAction::retry};
+    }
     if (!judged.ok())
-        return {.action = judged.error() == base::Error::preempted ? FaultAction::retry : FaultAction::stuck};
+        return {.action = FaultAction::stuck};
 
     auto const clean = error_code & ~(fault::kProtection | fault::kReserved);
     switch (judged.value().verdict) {
@@ -90,8 +96,16 @@ template <Host H> FaultAnswer Paging<H>::handle_fault(Root const& root, base::Va
 }
 
 template <Host H> base::Result<Resolved> Paging<H>::resolve(Root const& root, base::Vaddr address, Access access) {
-    for (;;) {
-        auto const [verdict, at, leaf] = TRY(judge(root, address, access, Devices::no));
+    for (unsigned tries = 0;;) {
+        auto const judged = judge(root, address, access, Devices::no);
+        if (!judged.ok()) {
+            // The caller may be in the middle of something, and can not begin again. What is locked elsewhere is soon free; what
+            // is being given up elsewhere, the guest should not have named.
+            if (judged.error() == base::Error::preempted && ++tries < kMostTries)
+                continue;
+            return base::Err{judged.error() == base::Error::preempted ? base::Error::bad_address : judged.error()};
+        }
+        auto const [verdict, at, leaf] = judged.value();
         if (verdict != Verdict::allowed)
             return base::Err{base::Error::bad_address};
         if (!host_.reference(leaf.frame()).ok())
@@ -104,7 +118,7 @@ template <Host H> base::Result<Resolved> Paging<H>::resolve(Root const& root, ba
         Resolved const held{leaf.frame(), address.offset(), leaf.kind(), access.write};
         auto const still = slot(at.shadow, at.index).load();
         if (still.present() && still.frame() == leaf.frame() && still.kind() == leaf.kind() &&
-            (!access.write || still.writable()))
+            (!access.write || still.writable()) && !overtaken(at))
             return held;
         if (counted)
             host_.frame(leaf.frame()).put_writable();

@@ -12,7 +12,8 @@
 ///
 ///     claimed   partial, count 0, locked   by the first to ask; its entries are read only after SP-6's flush
 ///     partial   count n                    the shadow lacks entries from the cursor on; nobody new may use it yet
-///     ready     count n                    the shadow holds all that the guest's table says (or there is none: SP-10)
+///     ready     count n                    the shadow holds all that the guest's table says; or there is none, and the
+///                                          table is *bare*: it holds by its words alone (bare.hpp, SP-10)
 ///
 /// A count moves only at the end of a build, or at the end of the last user's leaving. So an operation that was
 /// preempted in the middle is simply called again, and one that wants a table which somebody else began to leave, or
@@ -54,7 +55,7 @@ constexpr unsigned table_level(Use use) {
     return static_cast<unsigned>(use) - static_cast<unsigned>(Use::l1) + 1;
 }
 
-/// One reading of the word. Bits: 0-31 count, 32-35 use, 36 pinned, 37 partial, 38 lock, 40-49 cursor.
+/// One reading of the word. Bits: 0-31 count, 32-35 use, 36 pinned, 37 partial, 38 lock, 39 queued, 40-49 cursor, 50 bare.
 class UseWord {
   public:
     static constexpr std::uint64_t kMaxCount = 0xffff'ffff;
@@ -68,7 +69,12 @@ class UseWord {
     [[nodiscard]] constexpr bool pinned() const { return (raw_ & kPinned) != 0; }
     [[nodiscard]] constexpr bool partial() const { return (raw_ & kPartial) != 0; }
     [[nodiscard]] constexpr bool locked() const { return (raw_ & kLocked) != 0; }
+    /// Of a partial table: where its build goes on. Of a bare one: its entries below are held; all, if it is ready.
     [[nodiscard]] constexpr unsigned cursor() const { return static_cast<unsigned>(raw_ >> kCursorShift & 0x3ff); }
+    /// A table that has no shadow, and holds what its words below the cursor name (bare.hpp).
+    [[nodiscard]] constexpr bool bare() const { return (raw_ & kBare) != 0; }
+    /// A bare table whose last entry elsewhere is gone, and that use is still to be given back (remains.hpp).
+    [[nodiscard]] constexpr bool queued() const { return (raw_ & kQueued) != 0; }
     constexpr bool operator==(UseWord const&) const = default;
 
     [[nodiscard]] constexpr UseWord counted_up() const { return UseWord{raw_ + 1}; }
@@ -76,6 +82,8 @@ class UseWord {
     [[nodiscard]] constexpr UseWord with_pin(bool on) const { return with(kPinned, on); }
     [[nodiscard]] constexpr UseWord with_partial(bool on) const { return with(kPartial, on); }
     [[nodiscard]] constexpr UseWord with_lock(bool on) const { return with(kLocked, on); }
+    [[nodiscard]] constexpr UseWord with_bare(bool on) const { return with(kBare, on); }
+    [[nodiscard]] constexpr UseWord with_queued(bool on) const { return with(kQueued, on); }
     [[nodiscard]] constexpr UseWord with_cursor(unsigned cursor) const {
         return UseWord{(raw_ & ~(std::uint64_t{0x3ff} << kCursorShift)) | std::uint64_t{cursor} << kCursorShift};
     }
@@ -86,6 +94,8 @@ class UseWord {
     static constexpr std::uint64_t kPinned = std::uint64_t{1} << 36;
     static constexpr std::uint64_t kPartial = std::uint64_t{1} << 37;
     static constexpr std::uint64_t kLocked = std::uint64_t{1} << 38;
+    static constexpr std::uint64_t kQueued = std::uint64_t{1} << 39;
+    static constexpr std::uint64_t kBare = std::uint64_t{1} << 50;
 
     [[nodiscard]] constexpr UseWord with(std::uint64_t bit, bool on) const {
         return UseWord{on ? raw_ | bit : raw_ & ~bit};
@@ -176,7 +186,8 @@ class FrameState {
     void built() {
         for (auto old = word();;) {
             ASSERT(old.locked() && old.partial() && old.count() < UseWord::kMaxCount);
-            if (replace(old, old.counted_up().with_partial(false).with_cursor(0).with_lock(false)))
+            auto const held = old.bare() ? base::kTableEntries : 0;
+            if (replace(old, old.counted_up().with_partial(false).with_cursor(held).with_lock(false)))
                 return;
         }
     }
@@ -194,7 +205,7 @@ class FrameState {
                     return TableStep::done;
             } else if (old.locked()) {
                 old = wait();
-            } else if (replace(old, old.with_partial(true).with_cursor(0).with_lock(true))) {
+            } else if (replace(old, (old.bare() ? old : old.with_cursor(0)).with_partial(true).with_lock(true))) {
                 return TableStep::last;
             }
         }
@@ -204,7 +215,7 @@ class FrameState {
     /// REQUIRES: locked, partial, and its shadow taken away.
     void left() {
         auto const old = word();
-        ASSERT(old.locked() && old.partial() && old.count() <= 1);
+        ASSERT(old.locked() && old.partial() && !old.bare() && old.count() <= 1);
         ASSERT(link_.load(std::memory_order_relaxed) == 0);
         replace_exactly(old, UseWord{Use::none, 0});
     }
@@ -223,6 +234,34 @@ class FrameState {
         for (auto old = word(); old.partial() && old.cursor() > entry;)
             if (replace(old, old.with_cursor(entry)))
                 return;
+    }
+
+    /// The table is bare from now on, and its entries below @p held are held. REQUIRES: locked, no shadow.
+    void make_bare(unsigned held) {
+        ASSERT(!link().valid());
+        change_locked([&](UseWord old) { return old.with_bare(true).with_cursor(held); });
+    }
+    /// It is not any more: a shadow holds all, or nothing is held. REQUIRES: locked, bare.
+    void end_bare() {
+        change_locked([](UseWord old) { return old.with_bare(false).with_cursor(0); });
+    }
+    /// How far the entries of a bare table are held. REQUIRES: locked, partial.
+    void set_cursor(unsigned cursor) {
+        change_locked([&](UseWord old) { return old.with_cursor(cursor); });
+    }
+
+    /// Puts a bare table into a list (remains.hpp), where its link is the next one; and takes it out, with the next one.
+    /// REQUIRES: locked.
+    void enqueue(base::Mfn next) {
+        ASSERT(!link().valid() && word().bare() && !word().queued());
+        change_locked([](UseWord old) { return old.with_queued(true); });
+        link_.store(next.valid() ? static_cast<std::uint32_t>(next.raw()) : 0, std::memory_order_release);
+    }
+    base::Mfn dequeue() {
+        ASSERT(word().queued());
+        auto const next = link_.exchange(0, std::memory_order_acq_rel);
+        change_locked([](UseWord old) { return old.with_queued(false); });
+        return next == 0 ? base::Mfn{} : base::Mfn{next};
     }
 
     /// Sets the pin; false if the table is pinned already. REQUIRES: the caller is counted as a user: now the pin is.
@@ -260,6 +299,11 @@ class FrameState {
                 return true;
         }
     }
+    /// The same without waiting, and so for any table, whatever the caller has locked; false also if somebody has it.
+    [[nodiscard]] bool try_lock_table(unsigned level) {
+        auto old = word();
+        return old.use() == table_use(level) && !old.locked() && replace(old, old.with_lock(true));
+    }
     void unlock_table() {
         for (auto old = word();;) {
             ASSERT(old.locked());
@@ -271,11 +315,12 @@ class FrameState {
     // --- the link ------------------------------------------------------------------------------------------------------
     // A table frame's link names its shadow; a shadow page's link names its guest table. 0 means none: frame 0 is never
     // either. Written under the table's lock. A walker that met a shadow page in its last moment finds no link, or a
-    // table that links back to another page, and starts over.
+    // table that links back to another page, and starts over. Without the lock it is a hint, good for comparing only: a
+    // queued table has another link in the same place.
 
     [[nodiscard]] base::Mfn link() const {
         auto const raw = link_.load(std::memory_order_acquire);
-        return raw == 0 ? base::Mfn{} : base::Mfn{raw};
+        return raw == 0 || word().queued() ? base::Mfn{} : base::Mfn{raw};
     }
     void set_link(base::Mfn frame) {
         ASSERT(frame.raw() != 0 && frame.raw() <= 0xffff'ffff);
@@ -300,6 +345,14 @@ class FrameState {
         if (!done)
             old = UseWord{raw};
         return done;
+    }
+    /// Of a table whose lock the caller holds: only the count and the pin change meanwhile.
+    template <typename Change> void change_locked(Change&& change) {
+        for (auto old = word();;) {
+            ASSERT(is_table(old.use()) && old.locked());
+            if (replace(old, change(old)))
+                return;
+        }
     }
     void replace_exactly(UseWord old, UseWord fresh) {
         auto expected = old;

@@ -27,7 +27,7 @@ template <Host H> auto Paging<H>::lock_place(EntryPlace const& place) -> base::R
     return LockedEntry{table, static_cast<unsigned>(place.entry.offset() / sizeof(std::uint64_t))};
 }
 
-/// Gives the locked L1 @p table a shadow, if it has none; `bad_address` while it is being built.
+/// Gives the locked L1 @p table a shadow, if it has none; `bad_address` while it is being built; `no_memory`, `preempted`.
 template <Host H> base::Status Paging<H>::have_shadow(Mfn table) {
     auto const& frame = host_.frame(table);
     if (frame.link().valid())
@@ -76,8 +76,9 @@ base::Status Paging<H>::put_entry(EntryPlace const& place, TakenEntry const& ent
     auto const [table, index] = TRY(lock_place(place));
     auto& frame = host_.frame(table);
     typename FrameState::TableLock const lock{frame};
+    TRY(have_shadow(table));
     auto const shadow = frame.link();
-    if (!shadow.valid() || !fits(slot(shadow, index).load(), guest_slot(table, index).load()))
+    if (!fits(slot(shadow, index).load(), guest_slot(table, index).load()))
         return base::Err{base::Error::bad_address};
     store(table, index, entry.value);
     give_back_leaf(set_leaf(shadow, index, entry.shadow));

@@ -20,14 +20,14 @@
 
 namespace shadow_pt {
 
-/// From now on the starts of harvests are remembered. `exists`: they are already; `no_memory`.
+/// From now on the starts of harvests are remembered. `exists`: they are already; `no_memory`, `preempted`: as take_page().
 /// The caller then tells the roots that vCPUs have now, none of which may change its roots meanwhile.
 template <Host H> base::Status Paging<H>::start_tracking(Tracker tracker) {
     if (tracking())
         return base::Err{base::Error::exists};
     StartList made[3];
     for (auto& list : made) {
-        auto const page = host_.allocate_shadow();
+        auto const page = take_page();
         if (!page.ok()) {
             for (auto& other : made)
                 drop_list(other);
@@ -241,7 +241,7 @@ template <Host H> base::Mfn Paging<H>::follow(Mfn shadow, unsigned level, unsign
     if (entry.empty() || entry.is_absent())
         return {};
     if (level < 4 && !protecting()) {
-        if (entry.accessed())
+        if (entry.accessed() || entry.aged())
             place.turn_accessed_into_tag();
         else if (entry.tagged())
             place.clear_tag();

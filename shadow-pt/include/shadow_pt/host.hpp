@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 
 #include "base/frame.hpp"
 #include "base/result.hpp"
@@ -67,13 +68,23 @@ concept Host = requires(H& host, base::Mfn frame, base::Gfn gfn, Target const& t
     /// True if @p gfn names the domain's own RAM @p frame, which has a reference, now. Cheap: asked at each change of an
     /// entry's rights, so that its frame need not be translated and counted again.
     { host.still_names(gfn, frame) } -> std::same_as<bool>;
+    /// The frame that an entry of the domain's, which names @p gfn, holds: as translate() once said by the same number, of a default
+    /// Source, and without a reference. A number that leaves the domain while Paging::bare_tables() is not 0 goes on naming
+    /// its frame here, and names no other, as long as anybody has a reference to that frame.
+    { host.named(gfn) } -> std::same_as<std::optional<Target>>;
     /// One reference more to a frame that had one a moment ago; refused if it has none any more.
     { host.reference(frame) } -> std::same_as<base::Status>;
     /// Gives a reference back. The last one frees the frame.
     {host.release(frame, target.kind)};
 
-    /// A page for a shadow, zeroed, its FrameState `none`; any error leaves the table to later faults (SP-10).
+    /// A page for a shadow, zeroed, its FrameState `none`, that every CPU has flushed for; any error leaves the table to
+    /// later faults (SP-10).
     { host.allocate_shadow() } -> std::same_as<base::Result<base::Mfn>>;
+    /// The same, if there is one, of those that no CPU in a guest will walk through any more: waits as retire() does (SP-11).
+    { host.allocate_shadow_at_once() } -> std::same_as<base::Result<base::Mfn>>;
+    /// One page after the other of those that allocate_shadow() gave, round and round; invalid if there is none. Hints.
+    { host.next_shadow() } -> std::same_as<base::Mfn>;
+    { host.shadows_in_use() } -> std::same_as<std::uint64_t>;
     /// Takes a shadow page back; it may be reused when every CPU has flushed since @p stamp (SP-11).
     {host.free_shadow(frame, stamp)};
 

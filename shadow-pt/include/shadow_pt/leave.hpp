@@ -16,13 +16,18 @@ template <Host H> void Paging<H>::detach(Mfn table) {
     remains_.push(shadow, page(shadow));
 }
 
-/// One use less, by an entry that is gone. The table is none at once if it was the last; drain() does the rest.
-/// Answers `done` if others use it still.
+/// One use less, by an entry that is gone. If it was the last, the table is none at once, or, if it is bare, as soon as what it
+/// holds is given back; drain() does the rest. Answers `done` if others use it still.
 template <Host H> TableStep Paging<H>::put_table(Mfn table, unsigned level) {
     auto& frame = host_.frame(table);
     auto const step = frame.put_table(level);
     if (step == TableStep::done)
         return step;
+    if (frame.word().bare()) {
+        remains_.push_bare(table, frame);
+        frame.pause(frame.word().cursor());
+        return step;
+    }
     detach(table);
     frame.left();
     host_.release(table, TargetKind::own);
@@ -38,12 +43,15 @@ template <Host H> base::Status Paging<H>::leave(Mfn table, unsigned level, Unpin
         auto const step = frame.put_table(level, unpin);
         if (step != TableStep::last)
             return {}; // others use it still; or refused: another unpin was faster
-        if (!frame.link().valid()) {
+        if (frame.word().bare()) {
+            give_back_words(table);
+        } else if (frame.link().valid()) {
+            detach(table);
+        } else {
             frame.left();
             host_.release(table, TargetKind::own);
             return {};
         }
-        detach(table);
         frame.pause(0);
     }
 }
@@ -58,20 +66,43 @@ template <Host H> void Paging<H>::tear(Mfn shadow) {
         if (level == 1)
             give_back_leaf(set_leaf(shadow, index, ShadowEntry{}));
         else
-            give_back_upper(set_upper(shadow, level, index, ShadowEntry{}), level);
+            give_back_child(set_upper(shadow, level, index, ShadowEntry{}), level - 1);
     }
     page(shadow).end();
     Counters::bump(counters_.tables_torn);
     host_.free_shadow(shadow, host_.clock().now());
 }
 
+/// Gives back the use of a bare table that the remains have. It may have found other users since.
+template <Host H> void Paging<H>::tear_bare(Mfn table) {
+    auto& frame = host_.frame(table);
+    auto const use = frame.use();
+    if (!is_table(use) || !frame.lock_table(table_level(use)))
+        return; // another CPU was faster
+    auto const level = table_level(use);
+    bool const taken = remains_.take_bare(table, frame);
+    frame.unlock_table();
+    if (!taken)
+        return;
+    if (frame.put_table(level) == TableStep::last) {
+        if (frame.word().bare())
+            give_back_words(table);
+        else
+            detach(table);
+        frame.left();
+        host_.release(table, TargetKind::own);
+    }
+    remains_.finished();
+}
+
 /// Tears remains until there are none, other CPUs' included: then whatever was kept by them alone is free for any use.
 template <Host H> base::Status Paging<H>::drain() {
     while (!remains_.none()) {
-        auto const shadow = remains_.take([&](Mfn one) { return page(one); });
-        if (shadow.valid()) {
+        if (auto const shadow = remains_.take([&](Mfn one) { return page(one); }); shadow.valid()) {
             tear(shadow);
             remains_.finished();
+        } else if (auto const table = remains_.last_bare(); table.valid()) {
+            tear_bare(table);
         } else {
             __builtin_ia32_pause(); // another CPU tears the last one
         }

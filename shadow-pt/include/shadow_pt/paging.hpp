@@ -17,7 +17,8 @@
 ///        leaf    one reference to its frame, and one `writable` use if the guest may write there
 ///        upper   one use of the child as a table of its level
 ///
-///   and a table in use holds one reference to its own frame.
+///   and a table in use holds one reference to its own frame. A pool has as many pages as it has: then tables are without
+///   a shadow (*bare*), hold the same by their words (bare.hpp), and get one when a fault asks for it (evict.hpp, SP-10).
 ///
 /// The life of a leaf entry (SP-15, SP-16, SP-17); "A" and "D" are the guest's bits
 ///
@@ -32,6 +33,9 @@
 /// The life of a table
 ///
 ///     a use wanted ─▶ claimed ─▶ building (preemptible) ─▶ ready ─▶ last use gone: its shadow becomes a *remains*
+///                                                          │  ▲
+///                                                  evicted ▼  │ a fault
+///                                                          bare
 ///
 ///   Remains are shadows whose table has left them: nothing leads to them but what CPUs have cached. What they hold is
 ///   given back piece by piece by drain(), and each operation that makes remains ends only when there are none (SP-9).
@@ -43,6 +47,9 @@
 ///   Addresses are those of guest tables; a Root is what acquire_root() gave.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <concepts>
 #include <cstdint>
 #include <optional>
@@ -80,6 +87,8 @@ enum class Tracker : std::uint8_t {
     harvest,       ///< by the D bits that processors set
     write_protect, ///< by a fault at the first write to each page: as others do it, to compare with
 };
+/// Whether tables get their shadows as they are made, or only when a fault asks for them (SP-23).
+enum class Shadows : bool { later, now };
 
 /// What an access wants. Guests run in one ring, so that user or not makes no difference to the tables.
 struct Access {
@@ -143,7 +152,7 @@ template <Host H> class Paging {
 
     /// Makes @p gfn a table of @p level that stays one. `invalid`: not the domain's RAM, another use, pinned already, or
     /// an entry below it is refused.
-    [[nodiscard]] base::Status pin(unsigned level, base::Gfn gfn);
+    [[nodiscard]] base::Status pin(unsigned level, base::Gfn gfn, Shadows shadows = Shadows::now);
     /// `invalid` if it is not pinned. When it answers ok, all that only the pin kept is no table any more (SP-9).
     [[nodiscard]] base::Status unpin(base::Gfn gfn);
 
@@ -212,6 +221,13 @@ template <Host H> class Paging {
     void starts_everywhere() { everything_.store(2); }
     [[nodiscard]] base::Status harvest();
 
+    // --- shadows come and go (evict.hpp) ---------------------------------------------------------------------------------
+
+    /// Evicts shadows until there are no more than @p shadows. `no_memory`: those that are left must stay; `preempted`.
+    [[nodiscard]] base::Status shed(std::uint64_t shadows);
+    /// How many tables hold by their words (Host::named).
+    [[nodiscard]] std::uint64_t bare_tables() const { return bare_.load(); }
+
     // --- the end, and looking in ------------------------------------------------------------------------------------------
 
     /// Gives back what operations that were never continued have left. Before a domain's record is taken, and at its
@@ -230,11 +246,11 @@ template <Host H> class Paging {
     using Mfn = base::Mfn;
     using Gfn = base::Gfn;
 
-    /// How far down a table is built: with all below it, or itself alone, its children coming by their own faults.
-    enum class Depth : bool { itself, whole };
     /// Whether an operation did what takes time, so that yielding cannot stop progress.
     enum class Work : bool { none, some };
 
+    /// The shadows on the way to an address, by level less one.
+    using Way = std::array<Mfn, 4>;
     /// A slot that a walk ended at: of an L1 shadow, or above it where an entry is empty.
     struct Location {
         Mfn shadow;
@@ -242,6 +258,8 @@ template <Host H> class Paging {
         unsigned index = 0;
         bool writable = true; ///< as far as the entries above say
         bool executable = true;
+        std::uint64_t recycled = 0; ///< when the walk began (overtaken())
+        Way way{};
     };
     /// An L1 of the domain, locked, and one of its entries.
     struct LockedEntry {
@@ -276,30 +294,72 @@ template <Host H> class Paging {
     };
 
     // entries.hpp: the doors to the slots of shadows (SP-5)
+    void leaf_changed(ShadowEntry old, ShadowEntry fresh);
     ShadowEntry set_leaf(Mfn shadow, unsigned index, ShadowEntry fresh);
     ShadowEntry exchange_leaf(Mfn shadow, unsigned index, ShadowEntry fresh);
-    ShadowEntry set_upper(Mfn shadow, unsigned level, unsigned index, ShadowEntry fresh);
+    Mfn set_upper(Mfn shadow, unsigned level, unsigned index, ShadowEntry fresh);
+    Mfn hook_locked(Mfn shadow, unsigned level, unsigned index, Mfn child, GuestEntry entry);
+    Mfn hook(Mfn shadow, unsigned level, unsigned index, Mfn child, GuestEntry entry);
     void give_back_leaf(ShadowEntry old);
-    void give_back_upper(ShadowEntry old, unsigned level);
+    void give_back_child(Mfn child, unsigned level);
     Mfn child_of(ShadowEntry entry);
-    ShadowEntry hook(unsigned level, Mfn child, GuestEntry entry);
     base::Result<ShadowEntry> translate_leaf(GuestEntry& entry, Source source);
     base::Result<Target> translate_table(Gfn gfn);
 
+    // bare.hpp: tables without a shadow
+    ShadowEntry leaf_by_word(GuestEntry word);
+    Mfn child_by_word(unsigned level, unsigned index, GuestEntry word);
+    void become_bare(Mfn table, unsigned held);
+    void cease_to_be_bare(Mfn table);
+    void give_back_words(Mfn table);
+    base::Status materialize(Mfn table, unsigned level, Way const& way = {});
+
     // build.hpp
-    base::Result<Work> use_table(Target const& target, unsigned level, Depth depth);
-    base::Result<Mfn> use_child(GuestEntry entry, unsigned level, Depth depth, Work& work);
-    base::Status build(Mfn table, unsigned level);
-    base::Status fill_slot(Mfn table, Mfn shadow, unsigned level, unsigned index, Depth depth, Work& work);
-    base::Status materialize(Mfn table, unsigned level);
+    base::Result<Work> use_table(Target const& target, unsigned level, Shadows shadows);
+    base::Result<Mfn> use_child(GuestEntry entry, unsigned level, Shadows shadows, Work& work);
+    base::Status build(Mfn table, unsigned level, Shadows shadows);
+    base::Status take_entry_in(Mfn table, Mfn shadow, unsigned level, unsigned index, Shadows shadows, Work& work);
     void abandon(Mfn table);
     void retire_writers(FrameState& frame);
+
+    // evict.hpp
+    static constexpr unsigned kMostEvictedAtOnce = 32;
+    static constexpr std::uint64_t kPatience = 1024;
+    static constexpr unsigned kMostTries = 100;
+    enum class Spare : std::uint8_t { used, fresh, nothing };
+    /// One go of the hand of the clock.
+    struct Sweep {
+        Way const& way;
+        unsigned wanted = 1;
+        unsigned evicted = 0;
+        Spare spare = Spare::used;
+        bool met_busy = false;
+        /// The shadow whose table the caller has locked.
+        [[nodiscard]] Mfn locked() const {
+            auto const last = std::find_if(way.begin(), way.end(), [](Mfn one) { return one.valid(); });
+            return last == way.end() ? Mfn{} : *last;
+        }
+        [[nodiscard]] bool is_on_way(Mfn shadow) const {
+            return std::find(way.begin(), way.end(), shadow) != way.end();
+        }
+    };
+    base::Result<Mfn> take_page(Way const& way = {});
+    base::Status make_room(Way const& way);
+    void look_at(Mfn shadow, Sweep& sweep);
+    void thin_out(Mfn shadow, unsigned level, Sweep& sweep);
+    bool leads_on(Mfn shadow, unsigned level);
+    void unhook(Mfn shadow, unsigned level, unsigned index, Mfn child);
+    void remember_unhooked(Mfn child);
+    bool words_say_all(Mfn table, Mfn shadow, unsigned level);
+    bool evict(Mfn table, Mfn shadow, unsigned level, Sweep& sweep);
+    bool unhook_all(Mfn shadow, unsigned level, Sweep& sweep);
 
     // leave.hpp
     void detach(Mfn table);
     TableStep put_table(Mfn table, unsigned level);
     base::Status leave(Mfn table, unsigned level, Unpin unpin);
     void tear(Mfn shadow);
+    void tear_bare(Mfn table);
     base::Status drain();
 
     // harvest.hpp
@@ -350,6 +410,7 @@ template <Host H> class Paging {
     // walk.hpp
     base::Result<Location> descend(Root const& root, base::Vaddr address);
     bool leads_to(Root const& root, base::Vaddr address, Mfn shadow);
+    [[nodiscard]] bool overtaken(Location const& at) const;
     base::Status mend_upper(Location const& at);
     Emptiness why_empty(Location const& at);
     base::Result<LockedEntry> lock_entry(Root const& root, base::Vaddr address);
@@ -367,6 +428,7 @@ template <Host H> class Paging {
     base::Status put_entry(EntryPlace const& place, TakenEntry const& entry, Fits&& fits);
     base::Status replace_granted(EntryPlace const& place, TakenEntry const& entry, Mfn granted);
 
+    void check_words(Mfn table, unsigned level);
     ShadowPage page(Mfn shadow) { return ShadowPage{host_.frame(shadow)}; }
     ShadowSlot slot(Mfn shadow, unsigned index) { return ShadowSlot{host_.table(shadow), index}; }
     GuestSlot guest_slot(Mfn table, unsigned index) { return GuestSlot{host_.table(table), index}; }
@@ -379,6 +441,8 @@ template <Host H> class Paging {
     H& host_;
     RemainsList remains_;
     Counters counters_;
+    std::atomic<std::uint64_t> bare_{0};     ///< bare tables
+    std::atomic<std::uint64_t> recycled_{0}; ///< pages that were used again before every CPU had flushed (evict.hpp)
 
     std::atomic<bool> tracking_{false};
     std::atomic<bool> protecting_{false}; ///< by Tracker::write_protect
@@ -393,9 +457,11 @@ template <Host H> class Paging {
 
 } // namespace shadow_pt
 
+#include "shadow_pt/bare.hpp"
 #include "shadow_pt/build.hpp"
 #include "shadow_pt/check.hpp"
 #include "shadow_pt/entries.hpp"
+#include "shadow_pt/evict.hpp"
 #include "shadow_pt/fault.hpp"
 #include "shadow_pt/frames.hpp"
 #include "shadow_pt/grant.hpp"

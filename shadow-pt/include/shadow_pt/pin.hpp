@@ -5,7 +5,7 @@
 
 namespace shadow_pt {
 
-template <Host H> base::Status Paging<H>::pin(unsigned level, base::Gfn gfn) {
+template <Host H> base::Status Paging<H>::pin(unsigned level, base::Gfn gfn, Shadows shadows) {
     auto const target = TRY(translate_table(gfn));
     auto const table = target.frame;
     auto& frame = host_.frame(table);
@@ -13,7 +13,7 @@ template <Host H> base::Status Paging<H>::pin(unsigned level, base::Gfn gfn) {
         host_.release(table, target.kind);
         return refuse(Refusal::pinned_already, gfn);
     }
-    auto const used = use_table(target, level, Depth::whole);
+    auto const used = use_table(target, level, shadows);
     if (!used.ok()) {
         // A failed build leaves remains. The error is the answer, so they may outlive it (settle()).
         if (used.error() != base::Error::preempted)
@@ -39,23 +39,26 @@ template <Host H> base::Result<Root> Paging<H>::acquire_root(base::Gfn gfn) {
     TRY(drain()); // what an earlier try has left
     auto const target = TRY(translate_table(gfn));
     auto const table = target.frame;
-    auto const used = use_table(target, 4, Depth::whole);
+    auto const used = use_table(target, 4, Shadows::now);
     if (!used.ok()) {
         if (used.error() != base::Error::preempted)
             static_cast<void>(drain());
         return base::Err{used.error()};
     }
+    // From here on its shadow, once there is one, stays: the use counts as a root (evict.hpp).
     auto& frame = host_.frame(table);
-    base::Status ready;
-    if (!frame.link().valid() && frame.lock_table(4)) {
-        if (!frame.link().valid())
-            ready = materialize(table, 4);
-        frame.unlock_table();
+    bool const locked = frame.lock_table(4);
+    ASSERT(locked);
+    auto const ready = frame.link().valid() ? base::Status{} : materialize(table, 4);
+    auto const shadow = frame.link();
+    if (shadow.valid()) {
+        page(shadow).set_new();
+        if (tracking())
+            remember_start(table);
     }
-    if (ready.ok()) {
-        starts_at(table, 4);
-        return Root{.table = table, .shadow = frame.link()};
-    }
+    frame.unlock_table();
+    if (ready.ok())
+        return Root{.table = table, .shadow = shadow};
     put_table(table, 4);
     static_cast<void>(drain());
     return base::Err{ready.error()};

@@ -1,7 +1,8 @@
-/// Shadows whose tables have left them, and whose entries are still to be given back (SP-9).
+/// What tables that are none any more have left, and is still to be given back (SP-9): shadows whose tables have left them, and
+/// bare tables whose last use is gone.
 ///
-/// Any CPU may take one and tear it. It counts as outstanding until that is done, so that an operation which finds the
-/// list empty still knows whether another CPU has something in hand.
+/// Any CPU may take one and do it. It counts as outstanding until that is done, so that an operation which finds nothing in the
+/// lists still knows whether another CPU has something in hand.
 #pragma once
 
 #include <atomic>
@@ -18,28 +19,52 @@ class RemainsList {
     /// Adds @p shadow, whose page is @p page.
     void push(base::Mfn shadow, ShadowPage page) {
         outstanding_.fetch_add(1, std::memory_order_relaxed);
-        first_.with([&](base::Mfn& first) {
-            page.set_next(first);
-            first = shadow;
+        first_.with([&](First& first) {
+            page.set_next(first.shadow);
+            first.shadow = shadow;
+        });
+    }
+    /// Adds the bare @p table, which is locked, and a use of it that is to be given back.
+    void push_bare(base::Mfn table, FrameState& frame) {
+        outstanding_.fetch_add(1, std::memory_order_relaxed);
+        first_.with([&](First& first) {
+            frame.enqueue(first.bare);
+            first.bare = table;
         });
     }
 
-    /// Takes one out; invalid if there is none. @p page_of(Mfn) gives a shadow's ShadowPage.
+    /// Takes a shadow out; invalid if there is none. @p page_of(Mfn) gives its ShadowPage.
     template <typename PageOf> [[nodiscard]] base::Mfn take(PageOf&& page_of) {
-        return first_.with([&](base::Mfn& first) {
-            auto const taken = first;
+        return first_.with([&](First& first) {
+            auto const taken = first.shadow;
             if (taken.valid())
-                first = page_of(taken).next();
+                first.shadow = page_of(taken).next();
             return taken;
         });
     }
-    /// What was taken is torn. Release: who then sees none outstanding sees all that was given back.
+    /// The bare table that was added last, to be locked and then taken out; invalid if there is none.
+    [[nodiscard]] base::Mfn last_bare() {
+        return first_.with([](First const& first) { return first.bare; });
+    }
+    /// False if it is not the last one any more. REQUIRES: its lock is held.
+    [[nodiscard]] bool take_bare(base::Mfn table, FrameState& frame) {
+        return first_.with([&](First& first) {
+            if (first.bare != table)
+                return false;
+            first.bare = frame.dequeue();
+            return true;
+        });
+    }
+    /// What was taken is given back. Release: who then sees none outstanding sees all that was given back.
     void finished() { outstanding_.fetch_sub(1, std::memory_order_release); }
 
     [[nodiscard]] bool none() const { return outstanding_.load(std::memory_order_acquire) == 0; }
 
   private:
-    base::Guarded<base::Mfn, base::LockRank::paging> first_;
+    struct First {
+        base::Mfn shadow, bare;
+    };
+    base::Guarded<First, base::LockRank::paging> first_;
     std::atomic<std::uint32_t> outstanding_{0};
 };
 

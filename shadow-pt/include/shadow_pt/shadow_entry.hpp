@@ -1,7 +1,7 @@
 /// An entry of a shadow table: what the MMU obeys, and what the entry holds.
 ///
-///     63  62..58 57   56     55     54          53..52  51..12  11..9  8 7   6 5 4   3   2 1 0
-///     NX  0      tag  absent hidden guest write kind    frame   0      0 PAT D A PCD PWT U W P
+///     63  62..59 58   57   56     55     54          53..52  51..12  11..9  8 7   6 5 4   3   2 1 0
+///     NX  0      aged tag  absent hidden guest write kind    frame   0      0 PAT D A PCD PWT U W P
 ///
 /// The bits of the second half of the line are the hardware's; 52..58 it ignores. An entry that is not zero holds its
 /// frame, present or not (paging.hpp says how). Nothing that a guest can choose freely stands in an entry, so that
@@ -66,16 +66,17 @@ class ShadowEntry {
         bool const tracked = !empty() && kind() == TargetKind::own;
         return tracked ? ShadowEntry{raw_ & ~std::uint64_t{pte::kWrite | pte::kDirty}} : *this;
     }
-    /// Of an upper entry: something was reached through it since a harvest last followed it.
+    /// Of an upper entry: something was reached through it since a harvest last followed it, or the hand of the clock
+    /// that looks for victims last passed (evict.hpp).
     [[nodiscard]] constexpr bool accessed() const { return (raw_ & pte::kAccessed) != 0; }
+    /// The hand took its A; for a harvest it counts as set still.
+    [[nodiscard]] constexpr bool aged() const { return (raw_ & kAged) != 0; }
     /// Of an upper entry: the last harvest cleared its A, and the next one follows it, whatever A says (SP-19).
     [[nodiscard]] constexpr bool tagged() const { return (raw_ & kTag) != 0; }
     constexpr bool operator==(ShadowEntry const&) const = default;
 
     /// A leaf that no table but this one knows the right of: it can not be translated again (SP-10).
-    [[nodiscard]] constexpr bool lent() const {
-        return !empty() && (kind() == TargetKind::foreign || kind() == TargetKind::special);
-    }
+    [[nodiscard]] constexpr bool lent() const { return !empty() && kind() == TargetKind::foreign; }
     /// A leaf that lets its domain write to RAM of another.
     [[nodiscard]] constexpr bool writes_foreign() const { return kind() == TargetKind::foreign && guest_write(); }
     /// A leaf whose frame has references and a log.
@@ -88,6 +89,7 @@ class ShadowEntry {
     static constexpr std::uint64_t kHidden = std::uint64_t{1} << 55;
     static constexpr std::uint64_t kAbsent = std::uint64_t{1} << 56;
     static constexpr std::uint64_t kTag = std::uint64_t{1} << 57;
+    static constexpr std::uint64_t kAged = std::uint64_t{1} << 58;
     /// The one place that says in which ring the guest's half of the address space is seen.
     static constexpr std::uint64_t kGuestHalf = pte::kUser;
 
@@ -115,8 +117,13 @@ class ShadowSlot {
     // What a harvest does to an entry that it goes on holding; processors may set A and D in between.
     void clear_dirty() { std::atomic_ref{*word_}.fetch_and(~std::uint64_t{pte::kDirty}); }
     void turn_accessed_into_tag() {
-        std::atomic_ref{*word_}.fetch_and(~std::uint64_t{pte::kAccessed});
+        std::atomic_ref{*word_}.fetch_and(~(std::uint64_t{pte::kAccessed} | ShadowEntry::kAged));
         std::atomic_ref{*word_}.fetch_or(ShadowEntry::kTag);
+    }
+    /// What the hand of the clock does: the next time it passes it sees whether anything was reached since.
+    void age() {
+        std::atomic_ref{*word_}.fetch_or(ShadowEntry::kAged);
+        std::atomic_ref{*word_}.fetch_and(~std::uint64_t{pte::kAccessed});
     }
     void clear_tag() { std::atomic_ref{*word_}.fetch_and(~ShadowEntry::kTag); }
 

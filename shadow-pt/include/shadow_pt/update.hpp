@@ -18,13 +18,6 @@ template <Host H>
 base::Status Paging<H>::change(Mfn table, unsigned level, unsigned index, Change const& wanted, bool& narrowed) {
     if (level == 1)
         return change_leaf(table, index, wanted, narrowed);
-    auto const& frame = host_.frame(table);
-    if (!frame.link().valid() && !frame.word().partial()) {
-        // A table that found no page for a shadow gets one now, if it can, so that its children become tables.
-        auto const status = materialize(table, level);
-        if (!status.ok() && status.error() == base::Error::preempted)
-            return status;
-    }
     return change_upper(table, level, index, wanted);
 }
 
@@ -53,7 +46,8 @@ template <Host H> base::Status Paging<H>::change_leaf(Mfn table, unsigned index,
     }
 
     auto const shadow = frame.link();
-    auto const old = shadow.valid() ? slot(shadow, index).load() : ShadowEntry{};
+    bool const bare = frame.word().bare() && index < frame.word().cursor();
+    auto const old = shadow.valid() ? slot(shadow, index).load() : bare ? leaf_by_word(before) : ShadowEntry{};
     bool const same = before.present() && before.frame() == value.frame() && !borrowed;
     bool const keeps = same && value.acceptable(1, host_.rules({})) && keeps_frame(old, value);
     ShadowEntry fresh;
@@ -64,11 +58,15 @@ template <Host H> base::Status Paging<H>::change_leaf(Mfn table, unsigned index,
                       : TRY(translate_leaf(value, wanted.source));
     }
     store(table, index, value);
-    if (!shadow.valid()) {
+    if (!shadow.valid() && !bare) { // a table in the making comes to this entry still
         give_back_leaf(fresh);
         return {};
     }
-    auto const gone = set_leaf(shadow, index, fresh);
+    auto gone = old;
+    if (shadow.valid())
+        gone = set_leaf(shadow, index, fresh);
+    else
+        leaf_changed(old, fresh);
     if (!value.present() || !keeps)
         give_back_leaf(gone);
     else if (gone.guest_write() && !fresh.guest_write() && gone.is_ram())
@@ -92,31 +90,40 @@ base::Status Paging<H>::change_upper(Mfn table, unsigned level, unsigned index, 
 
     auto& frame = host_.frame(table);
     auto const shadow = frame.link();
-    auto const old = shadow.valid() ? slot(shadow, index).load() : ShadowEntry{};
-    bool const same = value.present() && before.present() && before.frame() == value.frame() && !old.empty() &&
-                      host_.still_names(value.frame(), child_of(old));
+    bool const bare = frame.word().bare() && index < frame.word().cursor();
+    Mfn held;
+    if (shadow.valid() && !slot(shadow, index).load().empty())
+        held = child_of(slot(shadow, index).load());
+    else if (bare)
+        held = child_by_word(level, index, before);
+    bool const same = value.present() && before.present() && before.frame() == value.frame() && held.valid() &&
+                      host_.still_names(value.frame(), held);
     if (value.present() && !same)
         value = value.with(pte::kAccessed);
 
-    // Without a shadow there is nothing to hold the child; and a table in the making looks at its entries itself.
-    if (!value.present() || !shadow.valid() || frame.word().partial()) {
+    // A table in the making looks itself at the entries that it has not come to; with a shadow, at each that is empty.
+    bool const in_the_making = shadow.valid() ? frame.word().partial() : !bare;
+    if (!value.present() || in_the_making) {
         if (value.present()) {
             auto const child = TRY(translate_table(value.frame()));
             host_.release(child.frame, child.kind);
         }
         store(table, index, value);
-        if (!old.empty())
-            give_back_upper(set_upper(shadow, level, index, ShadowEntry{}), level);
-        frame.revisit(index);
+        if (shadow.valid() && held.valid())
+            set_upper(shadow, level, index, ShadowEntry{});
+        give_back_child(held, level - 1);
+        if (shadow.valid())
+            frame.revisit(index);
         return {};
     }
 
     auto work = Work::none;
-    auto const child = same ? child_of(old) : TRY(use_child(value, level, Depth::whole, work));
+    auto const child = same ? held : TRY(use_child(value, level, Shadows::now, work));
     store(table, index, value);
-    auto const gone = set_upper(shadow, level, index, hook(level, child, value));
+    if (shadow.valid())
+        hook(shadow, level, index, child, value);
     if (!same)
-        give_back_upper(gone, level);
+        give_back_child(held, level - 1);
     return {};
 }
 
@@ -185,7 +192,7 @@ base::Status Paging<H>::emulate_store(Root const& root, base::Vaddr address, Mod
         if (!frame.lock_table(1))
             continue;
         typename FrameState::TableLock const lock{frame};
-        if (slot(at.shadow, at.index).load().frame() != leaf.frame())
+        if (slot(at.shadow, at.index).load().frame() != leaf.frame() || overtaken(at))
             continue;
         Counters::bump(counters_.stores_emulated);
         auto const before = guest_slot(leaf.frame(), index).load();

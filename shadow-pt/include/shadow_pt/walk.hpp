@@ -1,8 +1,9 @@
 /// Walking the shadows in software.
 ///
 /// A walk takes no lock and no reference. It may follow a shadow that another CPU is just unhooking: that page is not
-/// reused before this CPU has flushed, and this CPU does not flush in the middle of a walk (SP-11). What a walk finds is
-/// checked again by whoever acts on it, under the table's lock.
+/// reused before this CPU has flushed, and this CPU does not flush in the middle of a walk (SP-11); or it is counted as
+/// recycled (evict.hpp). What a walk finds is checked again by whoever acts on it, under the table's lock, and is right if
+/// nothing was recycled since the walk began: overtaken().
 #pragma once
 
 #include "shadow_pt/paging.hpp"
@@ -12,8 +13,12 @@ namespace shadow_pt {
 /// Goes down to the L1 slot of @p address, mending hidden and absent entries on the way; or to the first empty slot.
 template <Host H> auto Paging<H>::descend(Root const& root, base::Vaddr address) -> base::Result<Location> {
     for (;;) {
-        Location at{.shadow = root.shadow, .level = 4, .index = base::table_index(address, 4)};
+        Location at{.shadow = root.shadow,
+                    .level = 4,
+                    .index = base::table_index(address, 4),
+                    .recycled = recycled_.load(std::memory_order_acquire)};
         while (at.level > 1) {
+            at.way[at.level - 1] = at.shadow;
             auto const entry = slot(at.shadow, at.index).load();
             if (entry.empty())
                 return at;
@@ -24,12 +29,19 @@ template <Host H> auto Paging<H>::descend(Root const& root, base::Vaddr address)
                   .level = below,
                   .index = base::table_index(address, below),
                   .writable = at.writable && entry.writable(),
-                  .executable = at.executable && entry.executable()};
+                  .executable = at.executable && entry.executable(),
+                  .recycled = at.recycled,
+                  .way = at.way};
         }
         if (at.level == 1)
             return at;
         TRY(mend_upper(at));
     }
+}
+
+/// True if a page that the walk to @p at went through may have become another shadow since it began.
+template <Host H> bool Paging<H>::overtaken(Location const& at) const {
+    return recycled_.load(std::memory_order_acquire) != at.recycled;
 }
 
 /// True if a walk to @p address comes to the L1 shadow @p shadow now. Mends nothing: locks may be held.
@@ -44,33 +56,34 @@ template <Host H> bool Paging<H>::leads_to(Root const& root, base::Vaddr address
     return at == shadow;
 }
 
-/// Makes an upper entry present that is hidden (the guest had cleared its A) or absent (its table has no shadow), if
-/// that is still so.
+/// Makes an upper entry present that is hidden (the guest had cleared its A) or absent (its table was unhooked, or has no shadow),
+/// if that is still so. `no_memory`, `preempted`: as take_page().
 template <Host H> base::Status Paging<H>::mend_upper(Location const& at) {
     auto const table = page(at.shadow).table();
     if (!table.valid() || !host_.frame(table).lock_table(at.level))
         return {};
     typename FrameState::TableLock const lock{host_.frame(table)};
     auto const entry = slot(at.shadow, at.index).load();
-    if (host_.frame(table).link() != at.shadow || entry.empty() || entry.present())
+    if (host_.frame(table).link() != at.shadow || overtaken(at) || entry.empty() || entry.present())
         return {};
 
     auto const found = guest_slot(table, at.index).load();
     if (!found.present()) { // changed behind our back, by a device
-        give_back_upper(set_upper(at.shadow, at.level, at.index, ShadowEntry{}), at.level);
+        give_back_child(set_upper(at.shadow, at.level, at.index, ShadowEntry{}), at.level - 1);
         return {};
     }
     auto const child = child_of(entry);
     auto& below = host_.frame(child);
-    if (!below.link().valid() && below.lock_table(at.level - 1)) {
-        typename FrameState::TableLock const child_lock{below};
-        if (!below.link().valid())
-            TRY(materialize(child, at.level - 1));
-    }
+    bool const locked = below.lock_table(at.level - 1);
+    ASSERT(locked); // it is held
+    typename FrameState::TableLock const child_lock{below};
+    if (!below.link().valid())
+        TRY(materialize(child, at.level - 1, at.way));
     auto const young = found.with(pte::kAccessed);
     if (!(young == found))
         store(table, at.index, young);
-    set_upper(at.shadow, at.level, at.index, hook(at.level, child, young));
+    page(below.link()).set_new();
+    hook_locked(at.shadow, at.level, at.index, child, young);
     Counters::bump(counters_.hidden_faults);
     return {};
 }
@@ -105,7 +118,7 @@ template <Host H> auto Paging<H>::lock_entry(Root const& root, base::Vaddr addre
         auto const table = at.level > 1 ? Mfn{} : page(at.shadow).table();
         if (!table.valid() || !host_.frame(table).lock_table(1))
             continue;
-        if (host_.frame(table).link() == at.shadow && leads_to(root, address, at.shadow))
+        if (host_.frame(table).link() == at.shadow && leads_to(root, address, at.shadow) && !overtaken(at))
             return LockedEntry{table, at.index};
         host_.frame(table).unlock_table();
     }

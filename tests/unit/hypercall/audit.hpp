@@ -87,6 +87,24 @@ class Audit {
         hold(frame);
         at(frame).tables += word.pinned() ? 1 : 0;
         system_.find(its.owner_id())->paging.check_invariants(frame);
+        if (word.bare())
+            look_at_words(*system_.find(its.owner_id()), frame, shadow_pt::table_level(word.use()), word.cursor());
+    }
+
+    /// A table without a shadow holds what its words name.
+    void look_at_words(domain::Domain& owner, base::Mfn frame, unsigned level, unsigned held) {
+        for (unsigned index = 0; index < held; ++index) {
+            shadow_pt::GuestEntry const word{arch::frame_as<std::uint64_t>(frame)[index]};
+            auto const target = word.present() && !shadow_pt::hypervisor_slot(level, index)
+                                    ? owner.host.named(word.frame())
+                                    : std::nullopt;
+            if (!target || target->kind == shadow_pt::TargetKind::device)
+                continue;
+            if (level > 1)
+                ++at(target->frame).tables;
+            else
+                hold(target->frame, word.writable() && target->kind == shadow_pt::TargetKind::own);
+        }
     }
 
     void look_at_shadow(base::Mfn frame) {

@@ -16,13 +16,6 @@ class PageTables : public Kernel {
             EXPECT_EQ(update(blank(0), i, blank(1 + i) << 12 | kWritable), 0);
         return blank(0);
     }
-    /// Shadows whose tables have left them, and that still hold what they held.
-    std::size_t remains() {
-        std::size_t count = 0;
-        for (std::uint64_t frame = 0; frame < hypervisor.machine.frames(); ++frame)
-            count += word(frame).use() == shadow_pt::Use::shadow && !info(frame).state.link().valid() ? 1 : 0;
-        return count;
-    }
     domain::ShadowPool& pool() { return hypervisor.dom0->host.pool(); }
     /// The pool has no pages left, nor has the machine.
     void take_all_memory() {
@@ -41,7 +34,6 @@ class PageTables : public Kernel {
     void take_one_page() { frame_taken_ = pool().take().value().raw(); }
 
     std::uint64_t frame_taken_ = 0;
-    std::vector<base::Mfn> spare_;
 };
 
 TEST_F(PageTables, ThePoolKeepsNoMoreIdlePagesThanItsFloorAndGivesTheOthersBack) { // SP-10
@@ -128,55 +120,42 @@ TEST_F(PageTables, APinThatIsRefusedInTheMiddleLeavesNoTableBehind) {
     }
 }
 
-TEST_F(PageTables, ARootForWhichThereIsNoShadowIsRefusedAndNothingHasBecomeATable) {
+TEST_F(PageTables, ARootForWhichNoPageIsFreeTakesThatOfAShadowWhichNobodyNeedsNow) { // SP-10
     auto const root = blank(7);
     auto const slot = base::table_index(base::Vaddr{Hypervisor::kVirtBase}, 4);
     auto const old = hypervisor.vcpu().kernel_root.tables;
-    auto const entry = arch::frame_as<std::uint64_t>(old.table)[slot];
-    ASSERT_EQ(update(root, slot, entry), 0);
+    ASSERT_EQ(update(root, slot, arch::frame_as<std::uint64_t>(old.table)[slot]), 0);
     take_all_memory();
-    EXPECT_EQ(extended(MMUEXT_NEW_BASEPTR, root), kEnomem);
-    EXPECT_TRUE(free_for_any_use(root));
-    EXPECT_EQ(hypervisor.vcpu().kernel_root.tables.table, old.table) << "the guest runs on";
+    EXPECT_EQ(extended(MMUEXT_NEW_BASEPTR, root), 0);
+    EXPECT_EQ(hypervisor.vcpu().kernel_root.tables.table.raw(), root);
+    EXPECT_GT(hypervisor.dom0->paging.counters().shadows_evicted, 0U);
 }
 
-TEST_F(PageTables, ATableThatFoundNoShadowGetsOneAsSoonAsThereIsMemory) {
+TEST_F(PageTables, ATableThatFoundNoPageIsOneAllTheSameAndGetsItsShadowWhenItIsARoot) { // SP-10
     auto const root = blank(7);
     auto const slot = base::table_index(base::Vaddr{Hypervisor::kVirtBase}, 4);
     ASSERT_EQ(update(root, slot, arch::frame_as<std::uint64_t>(hypervisor.vcpu().kernel_root.tables.table)[slot]), 0);
     take_one_page();
     take_all_memory();
-    ASSERT_EQ(extended(MMUEXT_PIN_L4_TABLE, root), 0) << "a table without a shadow is one all the same";
-    EXPECT_EQ(extended(MMUEXT_NEW_BASEPTR, root), kEnomem);
+    ASSERT_EQ(extended(MMUEXT_PIN_L4_TABLE, root), 0);
+    EXPECT_TRUE(word(root).bare());
+    EXPECT_EQ(extended(MMUEXT_PIN_L4_TABLE, root), kEinval) << "it is pinned already";
     give_one_page_back();
     EXPECT_EQ(extended(MMUEXT_NEW_BASEPTR, root), 0);
+    EXPECT_FALSE(word(root).bare());
     EXPECT_EQ(hypervisor.vcpu().kernel_root.tables.table.raw(), root);
 }
 
-TEST_F(PageTables, ARootBelowWhichSomebodyBuildsIsTakenInTheEndAndLeavesNoRemains) {
-    // A root that found no shadow, over an L3 whose pin was begun and never ended.
-    auto const root = blank(7);
-    auto const slot = base::table_index(base::Vaddr{Hypervisor::kVirtBase}, 4);
-    auto const entry = arch::frame_as<std::uint64_t>(hypervisor.vcpu().kernel_root.tables.table)[slot];
-    ASSERT_EQ(update(root, slot, entry), 0);
-    auto const below = tree(6);
-    take_one_page();
-    for (unsigned kept = 0; kept < 12; ++kept)
-        spare_.push_back(pool().take().value());
-    take_all_memory();
-    ASSERT_EQ(extended(MMUEXT_PIN_L4_TABLE, root), 0);
-    for (auto const page : spare_)
-        pool().give(page, hypervisor.system->flush_clock.clock().now());
-    give_one_page_back();
-    time_flies();
-    hypervisor.most_continuations = 1;
-    extended(MMUEXT_PIN_L3_TABLE, below);
-    ASSERT_TRUE(word(below).partial());
-    hypervisor.most_continuations = ~0U;
-    arch::frame_as<std::uint64_t>(base::Mfn{root})[0] = below << 12 | kWritable; // a device writes it there
-    EXPECT_EQ(extended(MMUEXT_NEW_BASEPTR, root), 0);
-    EXPECT_GT(hypervisor.continued, 0U);
-    EXPECT_EQ(remains(), 0U);
+TEST_F(PageTables, ATreeThatWasEvictedIsOneOfTablesUntilItIsUnpinned) { // SP-3, SP-10
+    auto const root = tree(2);
+    ASSERT_EQ(extended(MMUEXT_PIN_L3_TABLE, root), 0);
+    static_cast<void>(hypervisor.dom0->paging.shed(0));
+    ASSERT_TRUE(word(root).bare());
+    for (std::uint64_t i = 0; i <= 2; ++i)
+        EXPECT_TRUE(shadow_pt::is_table(word(blank(i)).use()));
+    EXPECT_EQ(extended(MMUEXT_UNPIN_TABLE, root), 0);
+    for (std::uint64_t i = 0; i <= 2; ++i)
+        EXPECT_TRUE(free_for_any_use(blank(i)));
 }
 
 TEST_F(PageTables, AnotherDomainsFramesAreMappedByTheirOwnNumbersOrNotAtAll) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "shadow_pt/paging.hpp"
@@ -68,7 +69,17 @@ class FakeHost {
     bool still_names(base::Gfn gfn, base::Mfn frame) {
         return gfn.raw() < kOwnFrames && frame == own_frame(static_cast<unsigned>(gfn.raw()));
     }
+    std::optional<Target> named(base::Gfn gfn) {
+        auto const found = translate(gfn, {}, {});
+        if (!found.ok())
+            return std::nullopt;
+        if (found.value().kind != TargetKind::device)
+            release(found.value().frame, found.value().kind);
+        return found.value();
+    }
     base::Status reference(base::Mfn frame) {
+        if (auto const once = std::exchange(on_reference, nullptr))
+            once(frame);
         if (frames_.at(frame.raw()).references == 0)
             return base::Err{base::Error::invalid};
         ++frames_[frame.raw()].references;
@@ -82,12 +93,28 @@ class FakeHost {
     base::Result<base::Mfn> allocate_shadow() {
         if (pool_.empty() || !clock_.is_safe(pool_.front().stamp))
             return base::Err{base::Error::no_memory};
-        auto const page = pool_.front().frame;
-        pool_.pop_front();
-        frames_[page.raw()].words.fill(0);
-        return page;
+        return take_page();
     }
-    void free_shadow(base::Mfn frame, Stamp stamp) { pool_.push_back({.frame = frame, .stamp = stamp}); }
+    base::Result<base::Mfn> allocate_shadow_at_once() {
+        if (pool_.empty())
+            return base::Err{base::Error::no_memory};
+        retire(pool_.front().stamp);
+        return take_page();
+    }
+    base::Mfn next_shadow() {
+        if (used_.empty())
+            return {};
+        used_.push_back(used_.front());
+        used_.pop_front();
+        return used_.back();
+    }
+    std::uint64_t shadows_in_use() { return used_.size(); }
+    void free_shadow(base::Mfn frame, Stamp stamp) {
+        for (auto const word : frames_.at(frame.raw()).words)
+            EXPECT_EQ(word, 0U) << "a page was given back that holds something";
+        std::erase(used_, frame);
+        pool_.push_back({.frame = frame, .stamp = stamp});
+    }
 
     void mark_dirty(base::Mfn frame) { ++frames_.at(frame.raw()).marks; }
     void foreign_writer(base::Mfn frame, bool more) { frames_.at(frame.raw()).foreign_writers += more ? 1 : -1; }
@@ -132,7 +159,8 @@ class FakeHost {
 
     bool impatient = false; ///< should_yield() says so at every chance
     unsigned retired = 0;
-    std::function<void()> on_retire; ///< before the flush: what a CPU's stale TLB entry still writes
+    std::function<void(base::Mfn)> on_reference; ///< once, in the middle of a copy: what another CPU does meanwhile
+    std::function<void()> on_retire;             ///< before the flush: what a CPU's stale TLB entry still writes
 
   private:
     struct Frame {
@@ -155,11 +183,19 @@ class FakeHost {
         ++frames_[n].references;
         return Target{.frame = base::Mfn{n}, .kind = kind, .shown = shown};
     }
+    base::Mfn take_page() {
+        auto const page = pool_.front().frame;
+        pool_.pop_front();
+        used_.push_back(page);
+        frames_[page.raw()].words.fill(0);
+        return page;
+    }
     static base::Result<Target> nothing() { return base::Err{base::Error::invalid}; }
 
     std::vector<Frame> frames_;
     std::deque<Freed> pool_;
     std::size_t shadows_ = 0;
+    std::deque<base::Mfn> used_; ///< pages that are not in the pool
     TlbClock clock_;
 };
 

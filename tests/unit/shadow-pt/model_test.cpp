@@ -67,7 +67,7 @@ class World : public Operations {
             ;
         reference.observe();
         reference.check_counts();
-        Machine::must(machine.shadows_in_use() == 0, "shadow pages leaked");
+        Machine::must(machine.shadows_taken() == 0, "shadow pages leaked");
     }
 
     [[nodiscard]] Did did() const {
@@ -76,6 +76,7 @@ class World : public Operations {
         did.hidden_faults = paging.counters().hidden_faults;
         did.write_faults = paging.counters().write_faults;
         did.flushes_for_tables = paging.counters().flushes_for_tables;
+        did.evictions = paging.counters().shadows_evicted;
         return did;
     }
 };
@@ -108,13 +109,13 @@ template <typename Translated> Did play_seeds(Translated&& translated, Memory me
     return did;
 }
 
-void expect_all_came_about(Did const& did) {
+void expect_all_came_about(Did const& did, std::uint64_t lendings = 100) {
     if (std::getenv("SEED") != nullptr)
         return; // one seed need not see everything
-    for (auto const times :
-         {did.pins, did.roots, did.refusals, did.preemptions, did.lent, did.unmapped, did.accesses, did.fresh,
-          did.stores, did.hidden_faults, did.write_faults, did.flushes_for_tables, did.harvests})
+    for (auto const times : {did.pins, did.roots, did.refusals, did.preemptions, did.accesses, did.fresh, did.stores,
+                             did.hidden_faults, did.write_faults, did.flushes_for_tables, did.harvests})
         EXPECT_GT(times, 100U);
+    EXPECT_GT(std::min(did.lent, did.unmapped), lendings);
 }
 
 TEST(Model, ADirectDomainCanDoNothingThatItsTablesDoNotAllowAndAllThatTheyDo) {
@@ -123,6 +124,14 @@ TEST(Model, ADirectDomainCanDoNothingThatItsTablesDoNotAllowAndAllThatTheyDo) {
 
 TEST(Model, ATranslatedDomainCanDoNothingThatItsTablesDoNotAllowAndAllThatTheyDo) {
     expect_all_came_about(play_seeds([](std::uint64_t) { return true; }, Memory::plenty));
+}
+
+TEST(Model, ADomainWithATightPoolOfShadowsCannotTell) { // SP-10
+    for (bool const translated : {false, true}) {
+        auto const did = play_seeds([=](std::uint64_t) { return translated; }, Memory::tight);
+        expect_all_came_about(did, 10);
+        EXPECT_GT(did.evictions, 10'000U);
+    }
 }
 
 TEST(Model, ADomainWithoutMemoryForShadowsIsSafeAndLeavesNothing) { // SP-10

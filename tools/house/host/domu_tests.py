@@ -163,6 +163,25 @@ def saved(hypervisor):
             laboratory.shell(script, host=host)
 
 
+# What a Linux with 128 MiB fills with shadows, its shell and its web server running, is some 500 pages; dom0's, more.
+PRESSURE = ("--cpus", "2", "--options", "shadow-pool=256K")
+
+
+def pressure():
+    """On a tenth of the shadows that they would fill, dom0 boots and makes a guest, which boots, serves, and finds its memory as it left
+    it while it is saved and restored. Its shadows were evicted by the thousand, and nobody was told."""
+    script = "set -e\n" + webs.SHELL + """
+        web 1; answers 1; load 1 check 24 5 | grep -q ', each as it was left'
+        serve timeout 200 wget -qO /tmp/checked 'http://10.0.0.101/cgi-bin/load?check+24+20'
+        timeout 60 sh -c 'until test -n "$(wget -qO- "http://10.0.0.101/cgi-bin/load?vdso")"; do :; done'
+        xl save web1 /tmp/saved >/dev/null 2>&1; xl restore /tmp/saved >/dev/null 2>&1; answers 1
+        timeout 100 sh -c 'until test -s /tmp/checked; do usleep 100000; done'
+        grep ', each as it was left' /tmp/checked >/dev/null
+        xl debug-keys q; xl dmesg | sed -n 's/.*shadows evicted \\([0-9]*\\).*/\\1/p' | head -n 2; """ + CLEAN_LOG
+    evicted = [int(line) for line in in_dom0("tern", script, *PRESSURE).split()]
+    assert len(evicted) == 2 and min(evicted) > 1000, f"evicted: {evicted}"
+
+
 def many(hypervisor, count):
     """All at once, on 4 GiB: each answers a ping, reads back what is written to a disk of its own, and the last was made in no more
     than twice the time of the first; when they are gone, so is what they had."""
@@ -247,7 +266,7 @@ def tests_on(hypervisor, prefix):
 def tests():
     """On Tern: part of every test run."""
     return [*tests_on("tern", "domu"), HostTest("qemu.domu.reservations", reservations),
-            HostTest("qemu.domu.record", record),
+            HostTest("qemu.domu.pressure", pressure), HostTest("qemu.domu.record", record),
             HostTest("qemu.domu.neighbours", functools.partial(neighbours, "tern", 16))]
 
 

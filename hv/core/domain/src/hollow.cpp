@@ -61,6 +61,14 @@ Status swap_frames(Domain& domain, Gfn one, Gfn other) {
         static_cast<void>(domain.gfns.set(one, std::move(first)));
         return Err{Error::not_found};
     }
+    // Tables that hold by these numbers alone would hold others hereafter.
+    if (domain.paging.bare_tables() != 0) {
+        static_cast<void>(domain.gfns.set(one, std::move(first)));
+        static_cast<void>(domain.gfns.set(other, std::move(second).value()));
+        return Err{Error::busy};
+    }
+    domain.gfns.forget(one, first.mfn());
+    domain.gfns.forget(other, second.value().mfn());
     // Both numbers have their places in the map already: this cannot fail but by a toolstack that fills one at this moment, and
     // then what was there is lost, as by any two who give a domain memory at once.
     static_cast<void>(domain.gfns.set(one, std::move(second).value()));

@@ -1,5 +1,6 @@
 #include "domain/lifecycle.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -74,7 +75,9 @@ class Parts {
     Result<Domain*> assemble() {
         TRY(make_domain());
         static_cast<void>(TRY(number_special(*domain_, shared_, kSharedInfoGfn)));
-        TRY(domain_->host.pool().fill(ShadowPool::floor_for(request_.max_pages)));
+        set_shadow_limit(*domain_, request_.max_pages);
+        auto& pool = domain_->host.pool();
+        TRY(pool.fill(std::min(ShadowPool::floor_for(request_.max_pages), pool.size().limit)));
         for (std::uint32_t i = 0; i < request_.vcpus; ++i)
             TRY(make_vcpu(i));
         complete_ = true;
@@ -124,6 +127,12 @@ void publish_wall_clock(Domain& domain, timing::WallTime at_boot) {
 }
 
 } // namespace
+
+void set_shadow_limit(Domain& domain, std::uint64_t memory) {
+    auto const chosen = domain.system.shadow_limit;
+    auto const limit = chosen != 0 ? chosen : ShadowPool::limit_for(memory);
+    domain.host.pool().set_limit(std::max(limit, ShadowPool::least_for(domain.vcpus.size())));
+}
 
 Result<Domain*> create(System& system, CreateRequest const& request) {
     if (request.id.raw() >= kMaxDomains || request.vcpus == 0 || request.vcpus > base::kMaxCpus ||

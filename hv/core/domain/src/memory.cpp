@@ -39,6 +39,9 @@ Status give_up_frame(Domain& domain, Gfn gfn) {
     auto frame = domain.gfns.clear(gfn);
     if (!frame)
         return Err{Error::invalid};
+    // What tables hold by this number alone they must find again.
+    if (domain.paging.bare_tables() == 0)
+        domain.gfns.forget(gfn, frame.value().mfn());
     if (!domain.translated())
         set_m2p(frame.value().mfn(), Pfn{});
     return {};

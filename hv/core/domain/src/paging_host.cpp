@@ -82,6 +82,15 @@ Result<Target> PagingHost::translate(Gfn gfn, shadow_pt::Wanted wanted, Source s
     return Target{.frame = frame, .kind = TargetKind::foreign, .shown = Gfn{frame.raw()}};
 }
 
+std::optional<Target> PagingHost::named(Gfn gfn) {
+    if (Mfn const frame = domain_.gfns.named(gfn); frame.valid()) {
+        auto const kind = system_.frames.info(frame).special() ? TargetKind::special : TargetKind::own;
+        return Target{.frame = frame, .kind = kind, .shown = gfn};
+    }
+    auto const device = translate_device(gfn);
+    return device.ok() ? std::optional{device.value()} : std::nullopt;
+}
+
 bool PagingHost::still_names(Gfn gfn, Mfn frame) const {
     return domain_.translated() ? system_.frames.gfn_of(frame) == gfn : gfn.raw() == frame.raw();
 }

@@ -119,9 +119,11 @@ void dump_vcpu(Vcpu& vcpu, arch::Registers const* live) {
 void dump_domain(Domain& domain) {
     auto const pool = domain.host.pool().size();
     auto const& counters = domain.paging.counters();
-    console::always("{}: {}, {} of {} pages, shadows {} of {} pages", domain.id,
+    console::always("{}: {}, {} of {} pages, shadows {} of {} pages, at most {}", domain.id,
                     domain.translated() ? "translated" : "direct", domain.system.quotas[domain.id.raw()].total(),
-                    domain.system.quotas[domain.id.raw()].limit(), pool.in_use, pool.pages);
+                    domain.system.quotas[domain.id.raw()].limit(), pool.in_use, pool.pages, pool.limit);
+    console::always("    shadows evicted {}, tables without one {}, made so {}", counters.shadows_evicted.load(),
+                    domain.paging.bare_tables(), counters.tables_without_shadow.load());
     console::always("    tables built {} torn {}, updates {}, stores {}, hidden faults {}, guest faults {}, refused {}",
                     counters.tables_built.load(), counters.tables_torn.load(), counters.entries_updated.load(),
                     counters.stores_emulated.load(), counters.hidden_faults.load(), counters.guest_faults.load(),

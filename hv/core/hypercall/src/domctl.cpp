@@ -129,8 +129,8 @@ Answer manage(Call& call, Domain& subject, xen_domctl_t& op) {
     case XEN_DOMCTL_resumedomain: return resume_domain(call, subject);
     case XEN_DOMCTL_shadow_op: return shadow_op(call, subject, op);
     case XEN_DOMCTL_sendtrigger: return send_trigger(subject, op);
-    case XEN_DOMCTL_get_paging_mempool_size:
-    case XEN_DOMCTL_set_paging_mempool_size: return Err{Error::not_supported}; // of paravirtual domains, as in Xen
+    case XEN_DOMCTL_get_paging_mempool_size: return get_shadow_pool(call, subject, op);
+    case XEN_DOMCTL_set_paging_mempool_size: return set_shadow_pool(subject, op);
     case XEN_DOMCTL_get_cpu_policy: return get_domain_cpu_policy(call, subject, op);
     case XEN_DOMCTL_set_cpu_policy: return set_domain_cpu_policy(call, op);
     default: return Err{Error::not_implemented};

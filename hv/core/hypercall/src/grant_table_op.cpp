@@ -100,7 +100,7 @@ class Environment {
                               shadow_pt::pte::kDirty | mapping.flags.available_bits() << 9;
         if (mapping.pin.access == grants::Access::write)
             flags |= shadow_pt::pte::kWrite;
-        auto const made = domain.paging.map_grant(place(mapping), target, flags, call_.debt);
+        auto const made = insist([&] { return domain.paging.map_grant(place(mapping), target, flags, call_.debt); });
         if (made)
             return {};
         domain.system.frames.drop_reference(frame);
@@ -108,7 +108,7 @@ class Environment {
     }
 
     grants::Status remove(grants::Mapping const& mapping) {
-        if (call_.domain().paging.unmap_grant(place(mapping), mapping.pin.frame, call_.debt))
+        if (insist([&] { return call_.domain().paging.unmap_grant(place(mapping), mapping.pin.frame, call_.debt); }))
             return {};
         return Err{grants::Fault::general_error};
     }
@@ -117,7 +117,9 @@ class Environment {
         if (mapping.flags.names_entry()) // as in Xen
             return Err{grants::Fault::general_error};
         auto const& root = call_.vcpu.kernel_root.tables;
-        if (call_.domain().paging.replace_grant(place(mapping), mapping.pin.frame, root, donor, call_.debt))
+        if (insist([&] {
+                return call_.domain().paging.replace_grant(place(mapping), mapping.pin.frame, root, donor, call_.debt);
+            }))
             return {};
         return Err{grants::Fault::general_error};
     }
@@ -126,6 +128,17 @@ class Environment {
     void mark_dirty(Party& party, Mfn frame) { party.domain().host.mark_dirty(frame); }
 
   private:
+    /// A record is not begun again once its grant is pinned: what shadow paging waits for, pages that other CPUs are just giving
+    /// up or building with, is waited for here, within reason.
+    template <typename Operation> base::Status insist(Operation&& operation) {
+        constexpr unsigned kMost = 1000;
+        auto status = operation();
+        for (unsigned tries = 0; !status && status.error() == Error::preempted && tries < kMost; ++tries) {
+            static_cast<void>(call_.domain().paging.settle());
+            status = operation();
+        }
+        return status;
+    }
     shadow_pt::EntryPlace place(grants::Mapping const& mapping) {
         if (mapping.flags.names_entry())
             return shadow_pt::EntryPlace::in_table(base::Gaddr{mapping.host_address});

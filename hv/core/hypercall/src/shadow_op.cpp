@@ -1,5 +1,5 @@
 // XEN_DOMCTL_shadow_op: a toolstack's view of log-dirty, with Xen's meaning (docs/abi.md §9.4, SP-22, SP-28). Shadows are always
-// on here; what this switches is the log.
+// on here; what this switches is the log. And how many pages they may take (SP-10).
 
 #include <algorithm>
 
@@ -62,6 +62,24 @@ Answer shadow_op(Call& call, Domain& subject, xen_domctl_t& op) {
     case XEN_DOMCTL_SHADOW_OP_PEEK: return tell(call, subject, op, false);
     default: return Err{Error::not_supported}; // sizes of a pool that is not Xen's, and modes that PV guests have not
     }
+}
+
+Answer get_shadow_pool(Call& call, Domain& subject, xen_domctl_t& op) {
+    op.u.paging_mempool.size = subject.host.pool().size().limit << base::kPageShift;
+    TRY(call.write(0, op));
+    return 0;
+}
+
+Answer set_shadow_pool(Domain& subject, xen_domctl_t const& op) {
+    auto const size = op.u.paging_mempool.size;
+    auto const pages = size >> base::kPageShift;
+    if (size % base::kPageSize != 0 || pages < domain::ShadowPool::least_for(subject.vcpus.size()))
+        return Err{Error::invalid};
+    subject.host.pool().set_limit(pages);
+    auto const shed = subject.paging.shed(pages);
+    if (!shed.ok() && shed.error() == Error::preempted)
+        return Err{Error::preempted};
+    return 0; // what must stay, stays
 }
 
 } // namespace hypercall

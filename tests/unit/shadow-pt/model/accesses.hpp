@@ -57,10 +57,18 @@ class Accesses : public Checks {
     bool handle_fault(unsigned root, Vaddr va, MmuAccess want, std::uint32_t error_code) {
         auto const& tables = cpus_[current_].roots[root];
         auto const means = reference.translate(tables.table.raw(), va);
-        auto const answer = paging.handle_fault(tables, va, error_code);
+        auto answer = paging.handle_fault(tables, va, error_code);
+        bool const allowed = means.present && (!want.write || means.write()) && (!want.execute || means.execute);
+        // What a preempted operation was just giving up is wanted again: then the guest is to try once more.
+        for (int tries = 0; tight_ && !allowed && answer.action == FaultAction::retry && tries < 100; ++tries)
+            answer = paging.handle_fault(tables, va, error_code);
         if (starved_)
             return answer.action == FaultAction::retry;
-        bool const allowed = means.present && (!want.write || means.write()) && (!want.execute || means.execute);
+        bool const waits = !allowed && answer.action == FaultAction::retry;
+        if (tight_ && (waits || answer.action == FaultAction::stuck)) {
+            Machine::must(!has_room(), "no page for a shadow");
+            return false;
+        }
         if (allowed) {
             if (want.write)
                 may_be_dirty_[means.leaf_place] = true;
@@ -101,7 +109,7 @@ class Accesses : public Checks {
         auto const va = good_address(table);
         MmuAccess const want{chance(2), chance(5)};
         auto const means = reference.translate(table, va);
-        for (int tries = 0; tries < 3; ++tries) {
+        for (int tries = 0; tries < (tight_ ? 100 : 3); ++tries) {
             auto const result = hardware_access(current_, 0, va, want);
             if (result.frame) {
                 Machine::must(means.present && *result.frame == means.leaf.frame, "a fresh walk reached another frame");
@@ -113,7 +121,7 @@ class Accesses : public Checks {
             if (!handle_fault(0, va, want, result.error_code))
                 return;
         }
-        Machine::must(false, "an allowed access does not come about");
+        Machine::must(tight_ && !has_room(), "an allowed access does not come about");
     }
 
     void emulate() {
@@ -164,7 +172,8 @@ class Accesses : public Checks {
         bool const allowed = means.present && (!want.write || means.write()) && means.leaf.kind != TargetKind::device;
         auto const page = paging.resolve(root, va, want);
         if (!starved_)
-            Machine::must(page.ok() == allowed, "a copy was allowed otherwise than the guest itself");
+            Machine::must(page.ok() == allowed || (tight_ && !has_room()),
+                          "a copy was allowed otherwise than the guest itself");
         if (!page.ok())
             return;
         Machine::must(starved_ || page.value().frame == means.leaf.frame, "a copy went elsewhere");
@@ -228,7 +237,7 @@ class Accesses : public Checks {
             return;
         }
         Mfn const granted{kFirstForeign + pick(kForeignFrames)};
-        if (machine.owner(granted) != Owner::foreign)
+        if (machine.owner(granted) != Owner::foreign || !may_lend())
             return;
         machine.count_reference(granted);
         auto const flags = pte::kUser | pte::kAccessed | pte::kDirty | (chance(2) ? pte::kWrite : 0);

@@ -13,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <vector>
@@ -95,7 +96,26 @@ class Machine {
         return base::Err{translated_ || gfn.raw() < kFrames ? Error::invalid : Error::not_permitted};
     }
 
-    bool still_names(Gfn gfn, Mfn frame) { return translated_ ? mfn(gfn) == frame : gfn.raw() == frame.raw(); }
+    /// Without a moment in it: others are asked at once whether they still agree.
+    std::optional<shadow_pt::Target> named(Gfn gfn) {
+        if (auto const found = gfns_.find(gfn.raw()); found != gfns_.end())
+            return shadow_pt::Target{Mfn{found->second}, TargetKind::own, gfn};
+        if (auto const left = left_.find(gfn.raw()); left != left_.end() && is_left(left->second))
+            return shadow_pt::Target{Mfn{left->second.mfn}, TargetKind::own, gfn};
+        if (!translated_ && gfn.raw() < kFrames && owner_[gfn.raw()] == Owner::own && references_[gfn.raw()] > 0)
+            return shadow_pt::Target{Mfn{gfn.raw()}, TargetKind::own, gfn};
+        auto const raw = gfn.raw() - (translated_ ? kSpecialGfn : 0);
+        if (raw >= kFirstSpecial && raw < kFirstSpecial + kSpecialFrames)
+            return shadow_pt::Target{Mfn{raw}, TargetKind::special, gfn};
+        if (!translated_ && raw >= kFirstDevice && raw < kFirstDevice + kDevices)
+            return shadow_pt::Target{Mfn{raw}, TargetKind::device, gfn, raw == kReadOnlyDevice};
+        return std::nullopt;
+    }
+    bool still_names(Gfn gfn, Mfn frame) {
+        if (owner(frame) == Owner::hypervisor)
+            return gfn == special_gfn(frame.raw() - kFirstSpecial);
+        return translated_ ? mfn(gfn) == frame : gfn.raw() == frame.raw();
+    }
     Status reference(Mfn frame) {
         if (references_.at(frame.raw()) == 0)
             return base::Err{Error::not_found};
@@ -116,19 +136,22 @@ class Machine {
 
     base::Result<Mfn> allocate_shadow() {
         moment();
-        if (shadow_limit != 0 && shadows_in_use_ >= shadow_limit)
-            return base::Err{Error::no_memory};
         recycle_shadows();
-        if (clean_shadows_.empty())
-            return base::Err{Error::no_memory};
-        auto const mfn = clean_shadows_.front();
-        clean_shadows_.pop_front();
-        begin_life(Mfn{mfn});
-        states_[mfn].make_available();
-        ++shadows_in_use_;
-        memory_[mfn].fill(0);
-        return Mfn{mfn};
+        return take_shadow();
     }
+    /// Those that wait need no more than that every CPU in a guest flushes.
+    base::Result<Mfn> allocate_shadow_at_once() {
+        moment();
+        recycle_shadows();
+        if (clean_shadows_.empty() && !waiting_shadows_.empty()) {
+            on_retire(waiting_shadows_.front().stamp);
+            clean_shadows_.push_front(waiting_shadows_.front().mfn);
+            waiting_shadows_.pop_front();
+        }
+        return take_shadow();
+    }
+    Mfn next_shadow() { return Mfn{kFirstShadow + hand_++ % kShadowFrames}; }
+    [[nodiscard]] std::uint64_t shadows_in_use() const { return kShadowFrames; }
     void free_shadow(Mfn frame, shadow_pt::Stamp stamp) {
         for (auto const word : memory_.at(frame.raw()))
             must(word == 0, "a shadow page was freed that holds something");
@@ -199,15 +222,17 @@ class Machine {
     /// A number that changes when a frame gets a new owner or a shadow page a new table.
     [[nodiscard]] std::uint64_t life(Mfn frame) const { return lives_.at(frame.raw()); }
     [[nodiscard]] std::uint64_t life_or_none(Mfn frame) const { return is_device(frame) ? 0 : life(frame); }
-    [[nodiscard]] std::uint64_t shadows_in_use() const { return shadows_in_use_; }
+    [[nodiscard]] std::uint64_t shadows_taken() const { return shadows_in_use_; }
     static bool is_shadow_memory(Mfn frame) { return frame.raw() >= kFirstShadow && frame.raw() < kFrames; }
     static bool is_device(Mfn frame) { return frame.raw() >= kFirstDevice; }
     std::map<std::uint64_t, std::uint64_t> const& gfns() const { return gfns_; }
 
     /// The domain gives @p gfn up: it leaves the map at once, and is freed with its last reference (SP-2).
-    void give_up(Gfn gfn) {
+    void give_up(Gfn gfn, bool names_on) {
         auto const mfn = gfns_.at(gfn.raw());
         gfns_.erase(gfn.raw());
+        if (translated_ && names_on)
+            left_[gfn.raw()] = {mfn, lives_[mfn]};
         release(Mfn{mfn}, TargetKind::own);
     }
     /// Frames out of quarantine whose every CPU has flushed: to their next owner.
@@ -230,6 +255,8 @@ class Machine {
     }
     /// Puts a free frame at @p gfn, if there is one: the same one for a direct domain.
     bool populate(Gfn gfn) {
+        if (auto const left = left_.find(gfn.raw()); left != left_.end() && is_left(left->second))
+            return false; // somebody holds by that number still
         for (auto it = free_.begin(); it != free_.end(); ++it) {
             if (!translated_ && *it != gfn.raw())
                 continue;
@@ -278,6 +305,24 @@ class Machine {
         shadow_pt::Stamp stamp;
     };
 
+    /// A frame that was given up, and that its number goes on naming as long as it lives.
+    struct Left {
+        std::uint64_t mfn, life;
+    };
+    [[nodiscard]] bool is_left(Left const& one) const {
+        return lives_[one.mfn] == one.life && owner_[one.mfn] == Owner::own && references_[one.mfn] > 0;
+    }
+    base::Result<Mfn> take_shadow() {
+        if (clean_shadows_.empty() || (shadow_limit != 0 && shadows_in_use_ >= shadow_limit))
+            return base::Err{Error::no_memory};
+        auto const mfn = clean_shadows_.front();
+        clean_shadows_.pop_front();
+        begin_life(Mfn{mfn});
+        states_[mfn].make_available();
+        ++shadows_in_use_;
+        memory_[mfn].fill(0);
+        return Mfn{mfn};
+    }
     void moment() {
         if (on_moment)
             on_moment();
@@ -306,6 +351,8 @@ class Machine {
     std::deque<Waiting> waiting_shadows_;
     std::deque<Waiting> quarantine_;
     std::deque<std::uint64_t> free_;
+    std::map<std::uint64_t, Left> left_;
+    std::uint64_t hand_ = 0;
     std::uint64_t shadows_in_use_ = 0;
 };
 

@@ -63,14 +63,13 @@ class Mmu {
         }
     }
 
-    /// True if some CPU may still walk through @p shadow, or reach @p shadow as memory.
-    [[nodiscard]] bool knows(Mfn frame) const {
-        for (auto const& cpu : roots_)
-            for (auto const& root : cpu)
-                if (std::any_of(root.tables.begin(), root.tables.end(),
-                                [&](auto const& one) { return one.table == frame; }) ||
-                    std::any_of(root.tlb.begin(), root.tlb.end(), [&](auto const& one) { return one.frame == frame; }))
-                    return true;
+    /// True if @p cpu may still walk through @p frame, a shadow, or reach it as memory.
+    [[nodiscard]] bool knows(Mfn frame, unsigned cpu) const {
+        for (auto const& root : roots_[cpu])
+            if (std::any_of(root.tables.begin(), root.tables.end(),
+                            [&](auto const& one) { return one.table == frame; }) ||
+                std::any_of(root.tlb.begin(), root.tlb.end(), [&](auto const& one) { return one.frame == frame; }))
+                return true;
         return false;
     }
 

@@ -215,7 +215,7 @@ class Operations : public Accesses {
         auto const mode = chance(3) ? UpdateMode::preserve_ad : UpdateMode::normal;
         // What only a pin in the middle makes a table, the reference does not know yet.
         bool const known = table && reference.table(machine.mfn(gfn).raw()).level == 1;
-        bool const foreign = (known || starved_) && level == 1 && chance(8);
+        bool const foreign = (known || starved_) && level == 1 && chance(8) && may_lend();
         auto const mfn = machine.mfn(gfn);
         if (foreign)
             value = entry(machine.foreign_gfn(pick(kForeignFrames)), some_flags());
@@ -237,7 +237,7 @@ class Operations : public Accesses {
         auto const means = reference.translate(root.table.raw(), va);
         auto const place = means.leaf_place;
         auto const before = means.present ? machine.table(Mfn{place.table})[place.index] : 0;
-        bool const foreign = chance(10);
+        bool const foreign = chance(10) && may_lend();
         auto const value = foreign                      ? entry(machine.foreign_gfn(pick(kForeignFrames)), some_flags())
                            : means.present && chance(2) ? entry(GuestEntry{before}.frame(), some_flags())
                                                         : some_value(1);
@@ -276,7 +276,7 @@ class Operations : public Accesses {
         machine.reclaim(!machine.translated() || chance(2) ? Owner::own : Owner::foreign);
         if (machine.mfn(gfn).valid()) {
             if (chance(20))
-                machine.give_up(gfn);
+                machine.give_up(gfn, paging.bare_tables() > 0);
         } else if (machine.populate(gfn)) {
             for (auto const at : kIndices)
                 note_written({machine.mfn(gfn).raw(), at}, 0);

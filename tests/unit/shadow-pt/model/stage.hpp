@@ -18,19 +18,24 @@ using shadow_pt::ShadowPage;
 using shadow_pt::Tracker;
 using shadow_pt::UpdateMode;
 
-enum class Memory : bool { plenty, starved };
+enum class Memory : std::uint8_t {
+    plenty,
+    tight, ///< pages for the roots that CPUs have, and a few more: shadows are evicted all the time, and nobody can tell
+    starved, ///< not even those: operations fail
+};
 
 /// How often something came about: a test that never does it tests nothing.
 struct Did {
     std::uint64_t pins = 0, roots = 0, refusals = 0, preemptions = 0, lent = 0, unmapped = 0, accesses = 0, fresh = 0,
-                  stores = 0, hidden_faults = 0, write_faults = 0, flushes_for_tables = 0, trackings = 0, harvests = 0;
+                  stores = 0, hidden_faults = 0, write_faults = 0, flushes_for_tables = 0, trackings = 0, harvests = 0,
+                  evictions = 0;
     Did& operator+=(Did const& other) {
         pins += other.pins, roots += other.roots, refusals += other.refusals, preemptions += other.preemptions;
         lent += other.lent, unmapped += other.unmapped, accesses += other.accesses, fresh += other.fresh;
         stores += other.stores, hidden_faults += other.hidden_faults;
         write_faults += other.write_faults;
         flushes_for_tables += other.flushes_for_tables;
-        trackings += other.trackings, harvests += other.harvests;
+        trackings += other.trackings, harvests += other.harvests, evictions += other.evictions;
         return *this;
     }
 };
@@ -40,18 +45,19 @@ class Stage {
     Stage(std::uint64_t seed, bool translated, Memory memory)
         : random_{seed},
           starved_{memory == Memory::starved},
+          tight_{memory == Memory::tight},
           machine{translated},
           mmu{machine, random_},
           reference{machine},
           paging{machine} {
         for (unsigned cpu = 0; cpu < kCpus; ++cpu)
             machine.clock().add_cpu(CpuId{cpu});
-        machine.shadow_limit = starved_ ? 14 : 0;
+        machine.shadow_limit = starved_ ? 9 : tight_ ? kTight : 0;
         machine.rules_.may_choose_caching = !translated;
         machine.yield = [this] { return chance(3); };
         machine.on_moment = [this] { hardware_at_work(); };
         machine.on_new_life = [this](Mfn frame) {
-            Machine::must(!mmu.knows(frame), "a frame changed hands while a CPU could still reach it");
+            Machine::must(!can_reach(frame), "a frame changed hands while a CPU could still reach it");
         };
         machine.on_retire = [this](shadow_pt::Stamp stamp) { retire(stamp); };
         machine.on_root_entry = [this](Mfn shadow, unsigned slot, std::uint64_t entry) {
@@ -96,6 +102,33 @@ class Stage {
                 return machine.gfn(number);
         }
     }
+    /// Shadows that must stay: no other can hold what they hold.
+    std::uint64_t stubborn(bool operations_in_the_middle = false) {
+        std::uint64_t shadows = 0;
+        for (std::uint64_t mfn = kFirstShadow; mfn < kFrames; ++mfn) {
+            ShadowPage const page{machine.frame(Mfn{mfn})};
+            if (!page.is_shadow())
+                continue;
+            if (!page.table().valid() || machine.frame(page.table()).word().partial()) {
+                shadows += operations_in_the_middle ? 1 : 0;
+                continue;
+            }
+            bool given_up = false;
+            for (auto const at : kIndices) {
+                shadow_pt::ShadowEntry const held{machine.table(Mfn{mfn})[at]};
+                GuestEntry const word{machine.table(page.table())[at]};
+                bool const table = page.level() > 1 && !held.empty() && !held.is_absent();
+                auto const frame = table ? ShadowPage{machine.frame(held.frame())}.table() : held.frame();
+                given_up = given_up || (!held.empty() && held.kind() == TargetKind::own &&
+                                        !machine.still_names(word.frame(), frame));
+            }
+            shadows += page.lent() > 0 || given_up ? 1 : 0;
+        }
+        return shadows;
+    }
+    /// In a tight pool few tables may have entries of others.
+    bool has_room() { return stubborn(true) <= kMostStubborn; }
+    bool may_lend() { return !tight_ || stubborn() < kMostStubborn; }
     Gfn any_gfn() { return chance(30) ? Gfn{pick(2000)} : machine.gfn(pick(kOwnFrames)); }
 
     std::uint64_t some_flags() {
@@ -188,6 +221,13 @@ class Stage {
                 cpus_[cpu].owes_flush = true;
         });
     }
+    /// A CPU that owes a flush does not run the guest before it has flushed; only a page for a shadow is used again by then.
+    [[nodiscard]] bool can_reach(Mfn frame) const {
+        for (unsigned cpu = 0; cpu < kCpus; ++cpu)
+            if (mmu.knows(frame, cpu) && !(cpus_[cpu].owes_flush && Machine::is_shadow_memory(frame)))
+                return true;
+        return false;
+    }
     /// A CPU pays what it owes before it is in the guest again.
     void enter(unsigned cpu) {
         if (cpus_[cpu].owes_flush)
@@ -242,7 +282,10 @@ class Stage {
     }
 
     std::mt19937_64 random_;
+    /// Two roots of each CPU, and two that are being replaced; three pages for starts; lent tables; the way to an address.
+    static constexpr std::uint64_t kMostStubborn = 2, kTight = 2 * kCpus + 2 + 3 + kMostStubborn + 3;
     bool const starved_;
+    bool const tight_;
 
     Machine machine;
     Mmu mmu;

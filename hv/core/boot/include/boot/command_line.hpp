@@ -39,7 +39,8 @@ struct Options {
     Dom0Vcpus dom0_vcpus;
     std::optional<base::Maddr> memory_limit; ///< mem=: RAM from here on is not used
     std::uint32_t max_cpus = ~std::uint32_t{0};
-    bool reboot = true;                      ///< after a panic, or when dom0 asks; noreboot: halt instead
+    std::uint64_t shadow_limit = 0; ///< shadow-pool=: bytes that each domain's shadows may take; 0: by its memory
+    bool reboot = true;             ///< after a panic, or when dom0 asks; noreboot: halt instead
     std::optional<std::uint16_t> debug_exit; ///< port of QEMU's isa-debug-exit: how a test machine ends
     bool smep = true;                        ///< these are used where the CPU has them
     bool smap = true;

@@ -15,7 +15,7 @@ namespace domain {
 [[nodiscard]] base::Status hollow_out(Domain& domain, base::Gfn& cursor);
 
 /// Exchanges what @p one and @p other name. Who has a frame mapped keeps that frame.
-///   busy       it is not paused, or a vCPU has a context
+///   busy       it is not paused, or a vCPU has a context, or some of its tables are without shadows: undo them first
 ///   not_found  one of them names nothing
 [[nodiscard]] base::Status swap_frames(Domain& domain, base::Gfn one, base::Gfn other);
 

@@ -23,6 +23,9 @@ struct CreateRequest {
 /// An empty domain: no memory, all vCPUs down. Error::exists if the id is taken, no_memory; nothing is left half-made.
 [[nodiscard]] base::Result<Domain*> create(System& system, CreateRequest const& request);
 
+/// How far the pool of @p domain's shadows may grow if it may have @p memory pages.
+void set_shadow_limit(Domain& domain, std::uint64_t memory);
+
 /// Frees what create() made, once the domain has nothing any more and nobody can have found it (domain/teardown.hpp).
 void destroy(Domain& domain);
 

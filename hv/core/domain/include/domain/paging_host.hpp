@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/frame.hpp"
 #include "base/result.hpp"
@@ -35,10 +36,14 @@ class PagingHost {
     std::uint64_t* table(base::Mfn frame);
     shadow_pt::FrameState& frame(base::Mfn frame);
     [[nodiscard]] base::Result<shadow_pt::Target> translate(base::Gfn gfn, shadow_pt::Wanted wanted, Source source);
+    [[nodiscard]] std::optional<shadow_pt::Target> named(base::Gfn gfn);
     [[nodiscard]] bool still_names(base::Gfn gfn, base::Mfn frame) const;
     [[nodiscard]] base::Status reference(base::Mfn frame);
     void release(base::Mfn frame, shadow_pt::TargetKind kind);
     [[nodiscard]] base::Result<base::Mfn> allocate_shadow() { return pool_.take(); }
+    [[nodiscard]] base::Result<base::Mfn> allocate_shadow_at_once() { return pool_.take_at_once(); }
+    [[nodiscard]] base::Mfn next_shadow() { return pool_.next_in_use(); }
+    [[nodiscard]] std::uint64_t shadows_in_use() { return pool_.size().in_use; }
     void free_shadow(base::Mfn page, shadow_pt::Stamp stamp) { pool_.give(page, stamp); }
     void mark_dirty(base::Mfn frame);
     void foreign_writer(base::Mfn frame, bool more);

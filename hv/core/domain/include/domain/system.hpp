@@ -86,6 +86,7 @@ struct System {
     // What start of day found out.
     base::FixedVector<E820Entry, 128> memory_map;
     std::string_view command_line;
+    std::uint64_t shadow_limit = 0; ///< pages that each domain's shadows may take; 0: as its memory says (ShadowPool)
     base::FixedVector<base::Mfn, 32> own_devices; ///< frames of interrupt controllers
     std::uint8_t machine_address_bits = 36;       ///< of the highest address of RAM
     std::uint8_t physical_address_bits = 36;      ///< of the CPU

@@ -12,7 +12,7 @@
 ///
 /// Who holds a reference may read everything here, and the frame stays its owner's. Without one, `owner`, `flags` and
 /// `gfn` are hints. `link`, and `gfn` of a free frame, are touched under the frame allocator's lock only; `link` of an allocated
-/// frame counts its foreign writers, and is 0 when it is freed.
+/// frame counts its foreign writers, and is 0 when it is freed. Both are a pool's, of a page in a pool of shadows.
 #pragma once
 
 #include <atomic>
@@ -36,6 +36,7 @@ enum FrameFlag : std::uint16_t {
     frame_quarantined = 0x80, ///< free, but some CPU's TLB may still know it (SP-2)
     frame_counted = 0x100,    ///< counts against its owner's quota
     frame_in_gfn_map = 0x200, ///< the owner's gfn map holds one of the references
+    frame_left_map = 0x400,   ///< it did, and its number there names it still (GfnMap::named)
 };
 
 struct FrameInfo {

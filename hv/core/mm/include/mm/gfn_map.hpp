@@ -4,7 +4,8 @@
 ///   direct domain      the identity, for the frames that it owns and has not given up
 ///
 /// An entry holds a reference to its frame (frame_in_gfn_map). What leaves the map is reachable no more by new
-/// entries, though those that exist keep it alive (SP-2). No lock is needed: entries change by atomic exchange, and
+/// entries, though those that exist keep it alive (SP-2). A table that holds by its words alone must find it again: so an entry
+/// that is cleared goes on naming the frame as long as that lives, or until forget(), and nothing else is put there. No lock is needed: entries change by atomic exchange, and
 /// get() proves after it took its reference that the entry still stood. Table pages live until destroy().
 #pragma once
 
@@ -47,7 +48,7 @@ class GfnMap {
     [[nodiscard]] base::Mfn next(base::Gfn& cursor);
 
     /// Puts @p frame, which the domain owns, at @p gfn; the map keeps its reference. Direct domains: gfn == mfn.
-    ///   exists     something is at @p gfn, or the frame is in the map already
+    ///   exists     something is at @p gfn, or is named by it still, or the frame is in the map already
     ///   invalid    no gfn of this domain, or not its frame
     ///   no_memory, again   no page for the tree (as FrameAllocator::allocate)
     /// On an error the reference goes.
@@ -55,6 +56,11 @@ class GfnMap {
 
     /// Takes what is at @p gfn out, with the map's reference; `not_found` if nothing is. Of two callers one gets it.
     [[nodiscard]] base::Result<FrameRef> clear(base::Gfn gfn);
+    /// The frame @p frame, cleared, is not named by @p gfn any more. REQUIRES: nobody holds it by that number alone.
+    void forget(base::Gfn gfn, base::Mfn frame);
+    /// The frame that @p gfn names, or named before it was cleared; invalid if there is none. Without a reference: for who knows
+    /// that there is one.
+    [[nodiscard]] base::Mfn named(base::Gfn gfn);
 
     /// Calls @p visit(Gfn, Mfn) for what is in the map of a translated domain from @p cursor on, before @p end, in rising order,
     /// without taking references: the map may change meanwhile. It looks at @p budget entries or a few more; true: all.
@@ -100,10 +106,11 @@ class GfnMap {
     [[nodiscard]] base::Gfn limit() const { return base::Gfn{limit_.load(std::memory_order_relaxed)}; }
 
   private:
-    /// An entry of the tree: a frame number in bits 0..31 and what it is; 0 is absent. Bits 33.. are kept for frames
+    /// An entry of the tree: a frame number in bits 0..31 and what it is; 0 is absent. Bits 34.. are kept for frames
     /// that have not arrived yet (post-copy).
     using Entry = std::atomic<std::uint64_t>;
     static constexpr std::uint64_t kPresent = std::uint64_t{1} << 32;
+    static constexpr std::uint64_t kLeft = std::uint64_t{1} << 33; ///< cleared; names its frame still, if that lives
     static constexpr unsigned kRootEntries = 32;
     static constexpr std::uint64_t kEntriesAPage = 512;
 
@@ -115,6 +122,7 @@ class GfnMap {
     [[nodiscard]] Entry* find(base::Gfn gfn);
     [[nodiscard]] base::Result<Entry*> find_or_make(base::Gfn gfn);
     [[nodiscard]] base::Result<base::Mfn> child_or_make(Entry& entry);
+    [[nodiscard]] bool is_taken(std::uint64_t entry, base::Mfn by);
     [[nodiscard]] base::Result<FrameRef> clear_direct(base::Mfn frame);
     [[nodiscard]] base::Result<Found> clear_next(base::Gfn& cursor, std::uint32_t& budget);
     [[nodiscard]] bool free_below(Entry& entry, unsigned level, std::uint32_t& budget);
