@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "client/keys_command.hpp"
+#include "move.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 #include "restore.hpp"
@@ -15,12 +17,14 @@ void say(std::string_view line) {
     std::fflush(stderr);
 }
 
-namespace {
-
 using nlohmann::json;
+
+namespace {
 
 constexpr int kSchema = 1;
 constexpr double kMebibyte = 1 << 20;
+
+} // namespace
 
 int complain(outcome::Failure const& failure, Format format) {
     if (format == Format::json)
@@ -34,6 +38,8 @@ int complain(outcome::Failure const& failure, Format format) {
     say(failure.hint.empty() ? failure.message : failure.message + " (" + failure.hint + ")");
     return static_cast<int>(failure.kind);
 }
+
+namespace {
 
 int run_save(Options const& options) {
     auto const done = save(options);
@@ -83,15 +89,14 @@ int run_restore(Options const& options) {
 } // namespace app
 
 int main(int count, char** words) {
+    if (count > 1 && std::string_view{words[1]} == "keys")
+        return client::run_keys(count - 1, words + 1);
     auto const parsed = app::parse_options(count, words);
     if (!parsed.options)
         return parsed.status;
     switch (parsed.options->verb) {
     case app::Verb::save: return app::run_save(*parsed.options);
     case app::Verb::restore: return app::run_restore(*parsed.options);
-    case app::Verb::move: break;
+    default: return app::run_request(*parsed.options);
     }
-    return app::complain({outcome::Kind::precondition, "moving to another host is not there yet",
-                          "--save to a file that both hosts reach, and --restore there"},
-                         parsed.options->format);
 }

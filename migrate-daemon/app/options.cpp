@@ -13,6 +13,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr char const* kFooter = R"(examples:
+  migrate web beta                              # web runs on at beta
+  migrate keys init; migrate keys trust beta    # once on each host
   migrate --save web /var/lib/web.tern          # into a file; web ends here
   migrate --save web web.tern --checkpoint      # ... and web runs on
   migrate --restore web.tern                    # on this host, or on another
@@ -38,6 +40,23 @@ milliseconds duration(std::string const& text) {
     return milliseconds{static_cast<milliseconds::rep>(value * unit->second)};
 }
 
+/// "100MiB", "1.5G", "1000000".
+std::uint64_t size(std::string const& text) {
+    std::size_t end = 0;
+    double value = -1;
+    try {
+        value = std::stod(text, &end);
+    } catch (std::exception const&) {
+        end = 0;
+    }
+    static std::map<std::string, double, std::less<>> const kUnits{
+        {"", 1}, {"K", 1 << 10}, {"KiB", 1 << 10}, {"M", 1 << 20}, {"MiB", 1 << 20}, {"G", 1 << 30}, {"GiB", 1 << 30}};
+    auto const unit = kUnits.find(std::string_view{text}.substr(end));
+    if (end == 0 || value <= 0 || unit == kUnits.end())
+        throw CLI::ValidationError{"'" + text + "' is no size", "write 100MiB or 1G"};
+    return static_cast<std::uint64_t>(value * unit->second);
+}
+
 } // namespace
 
 Parsed parse_options(int count, char** words) {
@@ -59,6 +78,19 @@ Parsed parse_options(int count, char** words) {
     program.add_flag("--stopped", chosen.stopped, "stop it first, and read it once: less to write, longer to stand")
         ->needs(save);
     program.add_flag("--paused", chosen.paused, "do not let it run yet: xl unpause does")->needs(restore);
+    program.add_option("--policy", chosen.policy, "when to stop: tern, xen or clark, each with :KEY=VALUE,...")
+        ->type_name("NAME");
+    std::string downtime, timeout, bandwidth, cancelled, reported;
+    program.add_option("--max-downtime", downtime, "what the guest may stand still for")->type_name("TIME");
+    program.add_option("--timeout", timeout, "how long it may take before it is cancelled")->type_name("TIME");
+    program.add_option("--bandwidth", bandwidth, "octets a second at most: 100MiB")->type_name("SIZE");
+    program.add_flag("--insecure", chosen.insecure, "without TLS: for laboratories");
+    program.add_option("--socket", chosen.socket, "the daemon's")->type_name("FILE");
+    bool asked = false;
+    auto* const under_way = program.add_flag("--status", asked, "what is under way");
+    auto* const history = program.add_flag("--history", asked, "what was");
+    auto* const cancel = program.add_option("--cancel", cancelled, "stop moving: it stays")->type_name("VM|ID");
+    auto* const report = program.add_option("--report", reported, "all that is known of a move")->type_name("ID");
     program
         .add_option(
             "--way", way,
@@ -83,10 +115,26 @@ Parsed parse_options(int count, char** words) {
             chosen.file = saved[1];
         } else if (*restore) {
             chosen.verb = Verb::restore;
+        } else if (*under_way) {
+            chosen.verb = Verb::status;
+        } else if (*history) {
+            chosen.verb = Verb::history;
+        } else if (*cancel) {
+            chosen.verb = Verb::cancel;
+            chosen.domain = cancelled;
+        } else if (*report) {
+            chosen.verb = Verb::report;
+            chosen.domain = reported;
         } else if (names.size() == 2) {
             chosen.domain = names[0];
             chosen.host = names[1];
         }
+        if (!downtime.empty())
+            chosen.max_downtime = duration(downtime);
+        if (!timeout.empty())
+            chosen.timeout = duration(timeout);
+        if (!bandwidth.empty())
+            chosen.bandwidth = size(bandwidth);
         if ((chosen.verb == Verb::move) != (names.size() == 2))
             throw CLI::ValidationError{"name VM and HOST, or --save VM FILE, or --restore FILE", "migrate --help"};
     } catch (CLI::ParseError const& error) {

@@ -9,12 +9,12 @@
 
 namespace app {
 
-enum class Verb { move, save, restore };
+enum class Verb { move, save, restore, status, cancel, history, report };
 enum class Format { text, json };
 
 struct Options {
     Verb verb = Verb::move;
-    std::string domain; ///< name, number or UUID
+    std::string domain; ///< name, number or UUID; of a migration its id
     std::string host;
     std::string file;
     bool checkpoint = false;                    ///< the domain runs on after it was saved
@@ -24,6 +24,11 @@ struct Options {
     std::chrono::milliseconds wait{120'000};    ///< for a guest that is booting
     std::chrono::milliseconds patience{60'000}; ///< for a guest that suspends itself
     int level = 1;                              ///< of zstd; 0: none
+    std::string policy;                         ///< empty: the daemon's
+    std::optional<std::chrono::milliseconds> max_downtime, timeout;
+    std::optional<std::uint64_t> bandwidth; ///< octets a second
+    bool insecure = false;                  ///< without TLS
+    std::string socket = "/run/tern/migrated.sock";
     std::string husk = "/usr/lib/tern/guests/husk";
     Format format = Format::text;
 };

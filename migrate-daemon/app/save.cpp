@@ -19,7 +19,6 @@ namespace app {
 namespace {
 
 using hypervisor::Toolstack;
-using hypervisor::Way;
 using outcome::fail;
 using outcome::Kind;
 using outcome::Result;
@@ -90,7 +89,7 @@ Result<Saved> save(Options const& options) {
     guardian.settle(engine::Debt::remove, file.part());
     if (!options.checkpoint) {
         saved.stopped_ms = stop.ms();
-        stop.keep();
+        stop.give_away();
         sender.untrack();
         if (libxl_domain_destroy(tools.light(), domain.id, nullptr) != 0)
             return fail(Kind::attention, domain.name + " is in the file, and is still here",

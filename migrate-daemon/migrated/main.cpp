@@ -2,14 +2,14 @@
 #include <string_view>
 
 #include "client/keys_command.hpp"
-#include "no_engine.hpp"
+#include "mover/engine.hpp"
 #include "service/daemon.hpp"
 #include "service/worker.hpp"
 
 int main(int count, char** words) {
     std::string_view const verb = count > 1 ? words[1] : "";
     if (verb == "worker")
-        return service::run_worker([] { return std::make_unique<NoEngine>(); });
+        return service::run_worker([] { return mover::make_engine(); });
     if (verb == "keys")
         return client::run_keys(count - 1, words + 1);
     return service::run_daemon(count, words);

@@ -58,10 +58,15 @@ void note(std::vector<Owed>& all, std::string_view line) {
     // What stops the one that is watched over, stops the terminal's whole group.
     for (int const signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
         std::signal(signal, SIG_IGN);
+    // Nor does it keep open what the other has: a peer would not notice its end.
+    constexpr int kPipe = STDERR_FILENO + 1;
+    if (pipe != kPipe)
+        dup2(pipe, kPipe);
+    close_range(kPipe + 1, ~0U, 0);
     std::vector<Owed> all;
     std::string text;
     char octet = 0;
-    while (read(pipe, &octet, 1) == 1) {
+    while (read(kPipe, &octet, 1) == 1) {
         if (octet != '\n') {
             text += octet;
             continue;

@@ -7,7 +7,11 @@ namespace engine {
 using outcome::Result;
 using Clock = std::chrono::steady_clock;
 
-Stop::~Stop() { static_cast<void>(resume()); }
+Stop::~Stop() {
+    if (suspension_ && given_away_)
+        suspension_->keep_stopped();
+    static_cast<void>(resume());
+}
 
 Result<void> Stop::begin(std::chrono::milliseconds patience) {
     guardian_.owe(debt(), domain_);
@@ -29,9 +33,8 @@ Result<void> Stop::resume() {
     return resumed;
 }
 
-void Stop::keep() {
-    suspension_->keep_stopped();
-    suspension_.reset();
+void Stop::give_away() {
+    given_away_ = true;
     guardian_.settle(debt(), domain_);
 }
 

@@ -325,8 +325,6 @@ TEST_F(DomainLife, OfTheOperatorsButtonsTheNmiReachesAParavirtualDomain) {
     EXPECT_EQ(press(XEN_DOMCTL_SENDTRIGGER_NMI, 2), kEsrch);
     EXPECT_EQ(press(XEN_DOMCTL_SENDTRIGGER_POWER), kEinval);
     EXPECT_EQ(press(XEN_DOMCTL_SENDTRIGGER_INIT), kEnosys);
-    EXPECT_EQ(domctl(XEN_DOMCTL_get_paging_mempool_size, id), kEopnotsupp);
-    EXPECT_EQ(domctl(XEN_DOMCTL_set_paging_mempool_size, id), kEopnotsupp);
     EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, id), 0);
 }
 

@@ -130,13 +130,13 @@ TEST_F(Pages, TheyAreDirtyAfterwards) {
     other.domain->log.clear();
     auto request = pages({6, 3, 9});
     ASSERT_EQ(ask(TERN_write_pages, request), 0);
-    std::uint64_t dirty = 0;
-    other.domain->log.peek(0, {&dirty, 1});
-    EXPECT_EQ(dirty, std::uint64_t{1} << 6 | std::uint64_t{1} << 9);
+    std::uint64_t word = 0;
+    EXPECT_TRUE(other.domain->log.peek(0, {&word, 1}));
+    EXPECT_EQ(word, std::uint64_t{1} << 6 | std::uint64_t{1} << 9);
     request = pages({7});
     ASSERT_EQ(ask(TERN_read_pages, request), 0);
-    other.domain->log.take(0, {&dirty, 1});
-    EXPECT_EQ(dirty, std::uint64_t{1} << 6 | std::uint64_t{1} << 9) << "not by being read";
+    EXPECT_TRUE(other.domain->log.take(0, {&word, 1}));
+    EXPECT_EQ(word, std::uint64_t{1} << 6 | std::uint64_t{1} << 9) << "not by being read";
     domain::stop_log_dirty(*other.domain);
 }
 

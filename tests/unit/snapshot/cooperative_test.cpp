@@ -61,7 +61,7 @@ TEST_F(CooperativeRecord, SharedInfoIsFreshWithEverythingMasked) {
     EXPECT_EQ(shared.arch.max_pfn, 16U);
     EXPECT_EQ(shared.arch.pfn_to_mfn_frame_list_list, 0U);
     EXPECT_EQ(shared.wc_sec, clock);
-    EXPECT_EQ(domain_of(id).time_offset.load(), 0U);
+    EXPECT_EQ(domain_of(id).clock_offset.load(), 0U);
 }
 
 TEST_F(CooperativeRecord, PortsOfTheToolstackStayAndThoseOfTheGuestGo) {

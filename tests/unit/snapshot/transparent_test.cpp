@@ -189,7 +189,7 @@ TEST_F(TransparentRecord, TimeThatHasGoneByIsCountedByTheTimeOfDay) {
     pass(30 * kSecond);
     auto const id = twin();
     ASSERT_EQ(restore(id, bytes, 0), 0);
-    EXPECT_EQ(domain_of(id).time_offset.load(), 0U) << "it is the same host";
+    EXPECT_EQ(domain_of(id).clock_offset.load(), 0U) << "it is the same host";
     // Another host, whose system time began 70 s later.
     auto earlier = bytes;
     BytesSource source{bytes};
@@ -201,7 +201,7 @@ TEST_F(TransparentRecord, TimeThatHasGoneByIsCountedByTheTimeOfDay) {
     std::memcpy(earlier.data() + contents->of_domain[TERN_RECORD_S_time].at, &time, sizeof time);
     auto const there = twin();
     ASSERT_EQ(restore(there, earlier, 0), 0);
-    EXPECT_EQ(domain_of(there).time_offset.load(), 70 * kSecond);
+    EXPECT_EQ(domain_of(there).clock_offset.load(), 70 * kSecond);
     // One whose clock of the day is behind: no time goes backwards.
     time.wall_seconds += 3600;
     std::memcpy(earlier.data() + contents->of_domain[TERN_RECORD_S_time].at, &time, sizeof time);

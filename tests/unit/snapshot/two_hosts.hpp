@@ -14,7 +14,7 @@
 
 namespace test {
 
-inline constexpr std::int64_t kEopnotsupp = -95, kErange = -34, kEnobufs = -105;
+inline constexpr std::int64_t kErange = -34, kEnobufs = -105;
 
 using Bytes = std::vector<std::byte>;
 

@@ -25,7 +25,7 @@ Domain::Domain(System& whole, base::DomId number, bool privileged_one, mm::Trans
 std::uint64_t Domain::host_time(std::uint64_t guests) const {
     if (guests == timing::kNever)
         return timing::kNever;
-    auto const offset = static_cast<std::int64_t>(time_offset.load());
+    auto const offset = static_cast<std::int64_t>(clock_offset.load());
     auto const hosts = guests - static_cast<std::uint64_t>(offset);
     if (offset > 0 && hosts > guests)
         return 0;

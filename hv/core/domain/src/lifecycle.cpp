@@ -121,9 +121,11 @@ class Parts {
     bool complete_ = false;
 };
 
+/// As the domain has it: it may live in another zone, and its system time may have begun at another time than the host's.
 void publish_wall_clock(Domain& domain, timing::WallTime at_boot) {
-    at_boot.seconds += static_cast<std::uint64_t>(domain.time_offset.load(std::memory_order_relaxed));
-    timing::publish(domain.shared, at_boot);
+    auto own = timing::shifted(at_boot, -static_cast<std::int64_t>(domain.clock_offset.load()));
+    own.seconds += static_cast<std::uint64_t>(domain.time_offset.load(std::memory_order_relaxed));
+    timing::publish(domain.shared, own);
 }
 
 } // namespace
@@ -155,15 +157,6 @@ Result<Domain*> create(System& system, CreateRequest const& request) {
 void destroy(Domain& domain) {
     give_back(domain.system, &domain, domain.vcpus, domain.targets, domain.channels, domain.shared_frame);
 }
-
-namespace {
-
-/// As the domain has it, whose system time may have begun at another time than the host's.
-void publish_wall_clock(Domain& domain, timing::WallTime at_boot) {
-    timing::publish(domain.shared, timing::shifted(at_boot, -static_cast<std::int64_t>(domain.time_offset.load())));
-}
-
-} // namespace
 
 void set_wall_clock(System& system, timing::WallTime at_boot) {
     system.wall_time_at_boot.with([&](timing::WallTime& time) {

@@ -33,7 +33,7 @@ void restore_time(domain::Domain& subject, tern_record_time const& time, bool st
     auto const now = system.now();
     timing::WallTime const then{.seconds = time.wall_seconds, .nanoseconds = time.wall_nanoseconds};
     auto const gone_by = stood ? 0 : timing::nanoseconds_between(then, wall_time(system, now));
-    subject.time_offset.store(time.system_time + gone_by - now);
+    subject.clock_offset.store(time.system_time + gone_by - now);
     domain::tell_wall_clock(subject);
     for (domain::Vcpu* const vcpu : subject.vcpus)
         domain::write_time(*vcpu);

@@ -185,7 +185,7 @@ void restore_timers(Vcpu& vcpu, std::uint32_t flags, tern_record_timers const& t
 }
 
 Status drop_vcpu(Vcpu& vcpu) {
-    TRY(guest::drop_context(vcpu));
+    TRY(guest::reset_context(vcpu));
     auto& system = vcpu.domain.system;
     domain::perform(system, TRY(system.scheduler.reserve(vcpu.entity, {}, system.now())));
     if (vcpu.info_frame.valid()) {

@@ -41,6 +41,10 @@ class Receiver {
     outcome::Result<void> start();
     /// It is the guest from now on, and somebody else lets it run.
     void keep_paused();
+    /// It may be the guest from now on: the guardian destroys it no more. Our own end does, until it was started or kept.
+    void give_credit() { guardian_.settle(Debt::destroy_named, temporary_); }
+    /// There is no domain any more.
+    void discard() { shell_.reset(); }
     /// What can wait until it runs: its name.
     outcome::Result<void> settle() { return shell_->settle(); }
 

@@ -16,13 +16,13 @@ class Stop {
         : tools_{tools}, domain_{domain}, way_{way}, guardian_{guardian} {}
     Stop(Stop const&) = delete;
     Stop& operator=(Stop const&) = delete;
-    ~Stop(); ///< it goes on, unless keep() was called
+    ~Stop(); ///< it goes on, unless it was given away
 
     outcome::Result<void> begin(std::chrono::milliseconds patience);
     /// It goes on. Nothing if it does not stand still.
     outcome::Result<void> resume();
-    /// It never goes on here. REQUIRES: begun.
-    void keep();
+    /// It may be another's from now on: neither the guardian nor our end lets it go on, only resume() does. REQUIRES: begun.
+    void give_away();
 
     [[nodiscard]] bool begun() const { return suspension_.has_value(); }
     /// Since begin() returned.
@@ -37,6 +37,7 @@ class Stop {
     Guardian& guardian_;
     std::optional<hypervisor::Suspension> suspension_;
     std::chrono::steady_clock::time_point at_;
+    bool given_away_ = false;
 };
 
 } // namespace engine

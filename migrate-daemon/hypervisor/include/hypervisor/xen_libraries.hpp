@@ -1,10 +1,17 @@
-/// The headers of Xen's libraries, which are C, and GNU C at that.
+/// The headers of Xen's libraries, which are C, and GNU C at that: they refuse a compiler that says it is strict.
 #pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"
 #pragma GCC diagnostic ignored "-Wold-style-cast"
 #pragma GCC diagnostic ignored "-Wconversion"
+#pragma push_macro("__STRICT_ANSI__")
+#undef __STRICT_ANSI__
 extern "C" {
 #include <libxl.h>
 #include <libxl_event.h>
@@ -16,6 +23,7 @@ extern "C" {
 #include <xenstore.h>
 #include <xentoollog.h>
 }
+#pragma pop_macro("__STRICT_ANSI__")
 #pragma GCC diagnostic pop
 
 namespace hypervisor {

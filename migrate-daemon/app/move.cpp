@@ -1,0 +1,151 @@
+#include "move.hpp"
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "client/daemon_socket.hpp"
+#include "progress.hpp"
+
+namespace app {
+namespace {
+
+using nlohmann::json;
+
+constexpr double kMebibyte = 1 << 20;
+
+std::atomic<client::DaemonSocket const*> interrupted{nullptr};
+
+extern "C" void cancel_move(int) {
+    if (auto const* const socket = interrupted.load())
+        socket->cancel();
+}
+
+std::string number(json const& from, char const* field, char const* form) {
+    char text[64] = "?";
+    if (auto const found = from.find(field); found != from.end() && found->is_number())
+        std::snprintf(text, sizeof text, form, found->get<double>());
+    return text;
+}
+
+/// A line a round; on a terminal they are one.
+class Progress {
+  public:
+    void show(json const& now) {
+        std::string line;
+        if (now.contains("round"))
+            line = "round " + number(now, "round", "%.0f") + ": " + number(now, "pages", "%.0f") + " pages in " +
+                   number(now, "ms", "%.0f") + " ms, " + number(now, "dirty", "%.0f") + " written meanwhile";
+        else if (now.contains("says"))
+            line = now.at("state").get<std::string>() + ": " + now.at("says").get<std::string>();
+        if (line.empty())
+            return;
+        if (terminal_)
+            std::fprintf(stderr, "\r\033[K%s", line.c_str());
+        else
+            say(line);
+        std::fflush(stderr);
+    }
+    ~Progress() {
+        if (terminal_)
+            std::fputs("\r\033[K", stderr);
+    }
+
+  private:
+    bool const terminal_ = isatty(STDERR_FILENO) == 1;
+};
+
+json request_of(Options const& options) {
+    json request{{"schema", 1}};
+    switch (options.verb) {
+    case Verb::status: request["request"] = "status"; break;
+    case Verb::cancel:
+        request["request"] = "cancel";
+        request["id"] = options.domain;
+        break;
+    case Verb::history: request["request"] = "history"; break;
+    case Verb::report:
+        request["request"] = "report";
+        request["id"] = options.domain;
+        break;
+    default:
+        request["request"] = "move";
+        request["vm"] = options.domain;
+        request["host"] = options.host;
+        json& wanted = request["options"] = {
+            {"level", options.level}, {"wait_ms", options.wait.count()}, {"insecure", options.insecure}};
+        if (options.way)
+            wanted["way"] = name_of(*options.way);
+        if (!options.policy.empty())
+            wanted["policy"] = options.policy;
+        if (options.max_downtime)
+            wanted["max_downtime_ms"] = options.max_downtime->count();
+        if (options.timeout)
+            wanted["timeout_ms"] = options.timeout->count();
+        if (options.bandwidth)
+            wanted["bandwidth"] = *options.bandwidth;
+    }
+    return request;
+}
+
+void print_move(json const& result) {
+    std::printf("%s runs on %s: %.1f MiB, %s rounds, %.2f s; it stood still for %s ms (clocks agree within %s ms)\n",
+                result.value("vm", "").c_str(), result.value("destination", "").c_str(),
+                result.value("bytes", 0.0) / kMebibyte, number(result, "rounds", "%.0f").c_str(),
+                result.value("total_ms", 0.0) / 1e3, number(result, "blackout_ms", "%.1f").c_str(),
+                number(result, "clock_error_ms", "%.2f").c_str());
+}
+
+void print_list(json const& result, char const* field) {
+    for (auto const& one : result.value(field, json::array()))
+        std::puts(one.dump().c_str());
+}
+
+void print(Options const& options, json const& result) {
+    if (options.format == Format::json)
+        std::puts(result.dump().c_str());
+    else if (options.verb == Verb::move)
+        print_move(result);
+    else if (options.verb == Verb::status || options.verb == Verb::history) {
+        print_list(result, "migrations");
+        print_list(result, "cut_off");
+    } else
+        std::puts(result.dump(2).c_str());
+}
+
+} // namespace
+
+int run_request(Options const& options) {
+    auto const done = [&]() -> outcome::Result<json> {
+        auto socket = TRY(client::DaemonSocket::open(options.socket));
+        TRY(socket.ask(request_of(options)));
+        if (options.verb == Verb::move) {
+            interrupted.store(&socket);
+            std::signal(SIGINT, cancel_move);
+            std::signal(SIGTERM, cancel_move);
+        }
+        Progress progress;
+        auto result = socket.result([&](json const& now) { progress.show(now); });
+        interrupted.store(nullptr);
+        return result;
+    }();
+    if (!done)
+        return complain(done.error(), options.format);
+    auto const& result = done.value();
+    int const status = client::status_of(result);
+    if (status == 0) {
+        print(options, result);
+        return 0;
+    }
+    if (options.format == Format::json)
+        std::puts(result.dump().c_str());
+    auto const hint = result.value("hint", "");
+    say(result.value("message", "it failed") + (hint.empty() ? "" : " (" + hint + ")"));
+    return status;
+}
+
+} // namespace app

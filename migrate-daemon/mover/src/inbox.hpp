@@ -1,0 +1,61 @@
+/// Where the things that happen wait for the session: in the order in which they came, from any thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "migrate/session.hpp"
+
+namespace mover {
+
+class Inbox {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    void put(migrate::Event event) {
+        bool const urgent = std::holds_alternative<migrate::event::PeerLost>(event) ||
+                            std::holds_alternative<migrate::event::Cancel>(event) || gives_up(event);
+        {
+            std::lock_guard const guard{mutex_};
+            waiting_.push_back(std::move(event));
+        }
+        if (urgent)
+            urgent_.store(true, std::memory_order_release);
+        came_.notify_one();
+    }
+
+    /// The next; TimerFired when @p deadline passes first.
+    migrate::Event take(std::optional<Clock::time_point> deadline) {
+        std::unique_lock guard{mutex_};
+        auto const any = [&] { return !waiting_.empty(); };
+        if (!deadline)
+            came_.wait(guard, any);
+        else if (!came_.wait_until(guard, *deadline, any))
+            return migrate::event::TimerFired{};
+        auto event = std::move(waiting_.front());
+        waiting_.pop_front();
+        return event;
+    }
+
+    /// Something waits that a round should be left for.
+    [[nodiscard]] bool urgent() const { return urgent_.load(std::memory_order_acquire); }
+
+  private:
+    static bool gives_up(migrate::Event const& event) {
+        auto const* const received = std::get_if<migrate::event::Received>(&event);
+        return received != nullptr && (std::holds_alternative<migrate::Abort>(received->message) ||
+                                       std::holds_alternative<migrate::Dropped>(received->message));
+    }
+
+    std::mutex mutex_;
+    std::condition_variable came_;
+    std::deque<migrate::Event> waiting_;
+    std::atomic<bool> urgent_{false};
+};
+
+} // namespace mover

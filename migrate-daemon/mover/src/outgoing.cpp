@@ -1,0 +1,285 @@
+#include "outgoing.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include "engine/sender.hpp"
+#include "engine/stop.hpp"
+#include "hypervisor/record.hpp"
+#include "hypervisor/stamps.hpp"
+#include "migrate/outgoing.hpp"
+#include "move_loop.hpp"
+#include "options.hpp"
+#include "policy/make_policy.hpp"
+#include "prepare.hpp"
+
+namespace mover {
+namespace {
+
+using hypervisor::Way;
+using nlohmann::json;
+using outcome::fail;
+using outcome::Kind;
+using outcome::Result;
+namespace action = migrate::action;
+namespace event = migrate::event;
+using Clock = std::chrono::steady_clock;
+
+/// Of a blackout without any page: what is foreseen of the first one.
+constexpr double kForeseenFixed = 0.1;
+
+double ms_between(Clock::time_point begin, Clock::time_point end) {
+    return std::chrono::duration<double, std::milli>(end - begin).count();
+}
+
+/// A moment of the hypervisor's clock by this host's monotonic one.
+std::uint64_t as_monotonic(std::uint64_t stamp, std::uint64_t hypervisor_now, std::uint64_t monotonic_now) {
+    return monotonic_now - (hypervisor_now - stamp);
+}
+
+class OutgoingMove : public MoveLoop {
+  public:
+    OutgoingMove(service::Workbench& bench, hypervisor::Toolstack const& tools, engine::Guardian& guardian,
+                 hypervisor::DomainName domain, MoveOptions options)
+        : MoveLoop{bench, true},
+          tools_{tools},
+          guardian_{guardian},
+          domain_{std::move(domain)},
+          options_{std::move(options)} {}
+
+    Result<service::Summary> run() {
+        way_ = options_.way ? *options_.way : TRY(way_of(tools_, domain_.id, options_.wait, [&](std::string_view why) {
+            bench_.log(why);
+            bench_.progress({{"state", "negotiate"}, {"says", why}});
+        }));
+        auto policy =
+            policy::make_policy(options_.policy, {.downtime = options_.max_downtime, .timeout = options_.timeout});
+        if (!policy.policy)
+            return fail(Kind::precondition, policy.error);
+        auto const description = TRY(engine::Description::of(tools_, domain_, way_));
+        engine::Sender::How how{.info = {}, .level = options_.level, .live = true};
+        how.info.live = how.info.connection = true;
+        std::random_device random;
+        std::ranges::generate(how.info.id, [&] { return static_cast<std::uint8_t>(random()); });
+        how.info.seed = std::uint64_t{random()} << 32 | random();
+        sender_.emplace(TRY(engine::Sender::open(tools_, domain_, description, how,
+                                                 [this](std::vector<std::byte>& octets) -> Result<void> {
+                                                     if (inbox_.urgent())
+                                                         return fail(Kind::failed, "it was given up");
+                                                     return link_->stream(0).write(octets);
+                                                 })));
+        stop_.emplace(tools_, domain_.id, way_, guardian_);
+        subject_ = {.vm = domain_.name, .uuid = domain_.uuid, .domain = domain_.id};
+        migrate::Prepare prepare{.vm = domain_.name,
+                                 .uuid = domain_.uuid,
+                                 .frames = sender_->frames(),
+                                 .vcpus = 0,
+                                 .streams = 1,
+                                 .seed = how.info.seed,
+                                 .cpu = {},
+                                 .configuration = text_of(Preparation{description, sender_->layout()})};
+        prepare.vcpus = TRY(state_of(tools_, domain_.id)).vcpus;
+        migrate::Outgoing session{how.info.id, std::move(prepare), *policy.policy, options_.patience};
+        MoveLoop::run(session, event::Begin{});
+        return conclude();
+    }
+
+  private:
+    void act(migrate::Action const& what) override {
+        std::visit([this](auto const& one) { perform(one); }, what);
+    }
+    void before_journal(migrate::Journaled state) override {
+        if (state != migrate::Journaled::commit || !stop_->begun())
+            return;
+        commit_at_ = Clock::now();
+        parts_["verify_ms"] = ms_between(sent_at_, commit_at_);
+        stop_->give_away(); // from now on the journal says who lets it go on
+    }
+    void heard(migrate::Message const& message) override {
+        auto const* const resumed = std::get_if<migrate::Resumed>(&message);
+        if (resumed == nullptr)
+            return;
+        first_ran_ = resumed->stamp;
+        parts_["commit_and_resume_ms"] = ms_between(commit_at_, Clock::now());
+    }
+    template <typename Other> void perform(Other const&) {}
+
+    void perform(action::Connect const&) {
+        auto const link = bench_.link(1);
+        if (!link) {
+            connecting_failed_ = link.error();
+            return inbox_.put(event::PeerLost{});
+        }
+        listen(*link.value());
+    }
+    void perform(action::SendRound const& round) {
+        auto const sent = send_round(round);
+        if (!sent)
+            return failed(sent.error());
+        inbox_.put(event::RoundDone{sent.value()});
+    }
+    Result<policy::Observation> send_round(action::SendRound const& wanted) {
+        if (wanted.round == 0) {
+            guardian_.owe(engine::Debt::untrack, domain_.id);
+            TRY(sender_->start());
+            first_round_ = Clock::now();
+        }
+        auto const round = TRY(sender_->round());
+        TRY(link_->stream(0).flush());
+        auto const dirty = TRY(sender_->harvest());
+        auto const seconds =
+            std::max(1e-6, std::chrono::duration<double>(Clock::now() - first_round_).count() - elapsed_);
+        elapsed_ += seconds;
+        policy::Observation const seen{.round = wanted.round,
+                                       .frames = sender_->frames(),
+                                       .sent = round.looked_at,
+                                       .dirty = dirty,
+                                       .round_seconds = seconds,
+                                       .elapsed_seconds = elapsed_,
+                                       .dirty_rate = static_cast<double>(dirty) / seconds,
+                                       .bandwidth = static_cast<double>(round.octets) / seconds,
+                                       .ratio = static_cast<double>(round.looked_at * hypervisor::kPageSize) /
+                                                static_cast<double>(std::max<std::uint64_t>(1, round.octets)),
+                                       .fixed_seconds = kForeseenFixed,
+                                       .throttle = wanted.how.throttle};
+        ++rounds_;
+        rounds_report_.push_back({{"round", wanted.round},
+                                  {"pages", round.looked_at},
+                                  {"sent", round.sent},
+                                  {"bytes", round.octets},
+                                  {"ms", seconds * 1e3},
+                                  {"dirty", dirty}});
+        bench_.progress({{"state", "precopy"},
+                         {"round", wanted.round},
+                         {"pages", round.looked_at},
+                         {"bytes", round.octets},
+                         {"ms", seconds * 1e3},
+                         {"dirty", dirty}});
+        return seen;
+    }
+    void perform(action::SuspendGuest const&) {
+        auto const asked = Clock::now();
+        if (auto const stopped = stop_->begin(options_.suspend_patience); !stopped)
+            return failed(stopped.error());
+        stopped_at_ = Clock::now();
+        parts_["suspend_ms"] = ms_between(asked, stopped_at_);
+        if (auto const stamps = hypervisor::stamps_of(tools_, domain_.id)) {
+            last_ran_ = as_monotonic(stamps.value().last_ran, stamps.value().now, monotonic());
+            inbox_.put(event::GuestSuspended{last_ran_});
+        } else {
+            failed(stamps.error());
+        }
+    }
+    void perform(action::SendLast const&) {
+        if (auto const sent = send_last(); !sent)
+            return failed(sent.error());
+        inbox_.put(event::LastSent{});
+    }
+    Result<void> send_last() {
+        auto const record_begin = Clock::now();
+        auto const record = TRY(hypervisor::record_of(tools_, domain_.id));
+        auto const pages_begin = Clock::now();
+        auto const round = TRY(sender_->last_round());
+        TRY(sender_->finish(record));
+        TRY(link_->stream(0).flush());
+        link_->stream(0).finish();
+        sent_at_ = Clock::now();
+        ++rounds_;
+        parts_["record_ms"] = ms_between(record_begin, pages_begin);
+        parts_["last_pages_ms"] = ms_between(pages_begin, sent_at_);
+        parts_["last_pages"] = round.looked_at;
+        return {};
+    }
+    void perform(action::ResumeGuest const&) {
+        sender_->untrack();
+        if (auto const resumed = stop_->resume(); !resumed)
+            return fail_with(resumed.error());
+        guardian_.settle(engine::Debt::untrack, domain_.id);
+        inbox_.put(event::GuestGoesOn{});
+    }
+    void perform(action::DestroyGuest const&) {
+        sender_->untrack();
+        guardian_.settle(engine::Debt::untrack, domain_.id);
+        if (libxl_domain_destroy(tools_.light(), domain_.id, nullptr) != 0)
+            return inbox_.put(
+                event::Failed{migrate::Reason::hypervisor, "xl destroy " + std::to_string(domain_.id) + " ends it"});
+        inbox_.put(event::GuestDestroyed{});
+    }
+
+    /// Of rounds and stopping. What is urgent in the inbox ends them anyway: a failure on top of it would be taken for one of what comes then.
+    void failed(outcome::Failure const& why) {
+        if (!inbox_.urgent())
+            fail_with(why);
+    }
+    void fail_with(outcome::Failure const& why) {
+        inbox_.put(event::Failed{migrate::Reason::hypervisor, sentence(why)});
+    }
+
+    Result<service::Summary> conclude();
+
+    hypervisor::Toolstack const& tools_;
+    engine::Guardian& guardian_;
+    hypervisor::DomainName domain_;
+    MoveOptions options_;
+    Way way_ = Way::cooperative;
+    std::optional<outcome::Failure> connecting_failed_;
+    std::optional<engine::Sender> sender_;
+    std::optional<engine::Stop> stop_;
+    unsigned rounds_ = 0;
+    double elapsed_ = 0;
+    Clock::time_point first_round_, stopped_at_, sent_at_, commit_at_;
+    std::uint64_t last_ran_ = 0;  ///< by our monotonic clock
+    std::uint64_t first_ran_ = 0; ///< by the peer's
+    json parts_ = json::object();
+    json rounds_report_ = json::array();
+};
+
+Kind kind_of(migrate::Reason reason) {
+    using enum migrate::Reason;
+    switch (reason) {
+    case version:
+    case features:
+    case memory:
+    case conflict:
+    case devices: return Kind::precondition;
+    case timeout: return Kind::timed_out;
+    case user: return Kind::cancelled;
+    default: return Kind::failed;
+    }
+}
+
+Result<service::Summary> OutgoingMove::conclude() {
+    if (connecting_failed_)
+        return base::Err{*connecting_failed_};
+    if (!decided())
+        return fail(Kind::attention, "how it ended is not known", "migrate --status, on both hosts");
+    auto const& [outcome, reason, why] = *decided();
+    if (outcome == migrate::Outcome::needs_attention)
+        return fail(Kind::attention, why);
+    if (outcome == migrate::Outcome::stayed)
+        return fail(kind_of(reason), why + "; " + domain_.name + " runs here");
+    json summary{{"vm", domain_.name}, {"bytes", sender_->octets()}, {"rounds", rounds_},        {"way", name_of(way_)},
+                 {"parts", parts_},    {"guest_gap_ms", nullptr},    {"outside_gap_ms", nullptr}};
+    std::lock_guard const guard{clocks_mutex_};
+    if (clocks_.known() && first_ran_ != 0) {
+        auto const blackout =
+            static_cast<double>(clocks_.here_at(first_ran_) - static_cast<std::int64_t>(last_ran_)) / 1e6;
+        summary["blackout_stamped_ms"] = summary["blackout_ms"] = blackout;
+        summary["clock_error_ms"] = static_cast<double>(clocks_.error_at(last_ran_)) / 1e6;
+    }
+    bench_.keep_report({{"summary", summary}, {"rounds", rounds_report_}});
+    return summary;
+}
+
+} // namespace
+
+Result<service::Summary> move_out(service::MoveRequest const& request, service::Workbench& bench) {
+    auto const options = TRY(options_from(request.options));
+    auto guardian = TRY(engine::Guardian::start());
+    auto const tools = TRY(hypervisor::Toolstack::open());
+    auto domain = TRY(find_domain(tools, request.vm));
+    return OutgoingMove{bench, tools, guardian, std::move(domain), options}.run();
+}
+
+} // namespace mover
