@@ -1,9 +1,7 @@
 #include "save.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <optional>
-#include <random>
 #include <string>
 
 #include "engine/description.hpp"
@@ -32,15 +30,6 @@ double milliseconds_since(Clock::time_point begin) {
     return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-migrate::StreamInfo stream_of_a_file(bool live) {
-    migrate::StreamInfo info;
-    info.live = live;
-    std::random_device random;
-    std::ranges::generate(info.id, [&] { return static_cast<std::uint8_t>(random()); });
-    info.seed = std::uint64_t{random()} << 32 | random();
-    return info;
-}
-
 void tell(engine::RoundReport const& round) {
     say("round " + std::to_string(round.round) + ": " + std::to_string(round.looked_at) + " pages, " +
         std::to_string(round.sent) + " of them sent, " + std::to_string(round.octets >> 10) + " KiB in " +
@@ -64,7 +53,7 @@ Result<Saved> save(Options const& options) {
         guardian.owe(engine::Debt::untrack, domain.id);
 
     engine::Sender::How const how{
-        .info = stream_of_a_file(!options.stopped), .level = options.level, .live = !options.stopped};
+        .info = engine::fresh_stream(!options.stopped, false), .level = options.level, .live = !options.stopped};
     auto sender = TRY(engine::Sender::open(tools, domain, TRY(engine::Description::of(tools, domain, way)), how,
                                            [&](std::vector<std::byte>& octets) { return file.write(octets); }));
     TRY(sender.start());

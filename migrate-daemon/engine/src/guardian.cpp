@@ -28,18 +28,15 @@ std::uint32_t number(std::string const& text) {
     return value;
 }
 
-void destroy(Toolstack const& tools, std::uint32_t domain) { libxl_domain_destroy(tools.light(), domain, nullptr); }
-
 void pay(Toolstack const& tools, Owed const& owed) {
     auto const& [debt, whom] = owed;
     switch (debt) {
     case Debt::resume_cooperative: hypervisor::let_go(tools, number(whom), Way::cooperative); break;
     case Debt::resume_transparent: hypervisor::let_go(tools, number(whom), Way::transparent); break;
     case Debt::untrack: xc_shadow_control(tools.control(), number(whom), XEN_DOMCTL_SHADOW_OP_OFF, nullptr, 0); break;
-    case Debt::destroy: destroy(tools, number(whom)); break;
     case Debt::destroy_named:
         if (auto const found = hypervisor::find_domain(tools, whom))
-            destroy(tools, found.value().id);
+            libxl_domain_destroy(tools.light(), found.value().id, nullptr);
         break;
     case Debt::remove: unlink(whom.c_str()); break;
     }

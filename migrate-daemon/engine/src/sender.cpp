@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <random>
 #include <string>
 
 namespace engine {
@@ -22,6 +23,16 @@ base::Err<outcome::Failure> balloon_moved() {
 }
 
 } // namespace
+
+migrate::StreamInfo fresh_stream(bool live, bool connection) {
+    migrate::StreamInfo info;
+    info.live = live;
+    info.connection = connection;
+    std::random_device random;
+    std::ranges::generate(info.id, [&] { return static_cast<std::uint8_t>(random()); });
+    info.seed = std::uint64_t{random()} << 32 | random();
+    return info;
+}
 
 Result<Sender> Sender::open(hypervisor::Toolstack const& tools, hypervisor::DomainName const& domain,
                             Description const& description, How const& how, Sink sink) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <random>
 
 #include "engine/sender.hpp"
 #include "engine/stop.hpp"
@@ -58,11 +57,7 @@ class OutgoingMove : public MoveLoop {
         if (!policy.policy)
             return fail(Kind::precondition, policy.error);
         auto const description = TRY(engine::Description::of(tools_, domain_, way_));
-        engine::Sender::How how{.info = {}, .level = options_.level, .live = true};
-        how.info.live = how.info.connection = true;
-        std::random_device random;
-        std::ranges::generate(how.info.id, [&] { return static_cast<std::uint8_t>(random()); });
-        how.info.seed = std::uint64_t{random()} << 32 | random();
+        engine::Sender::How const how{.info = engine::fresh_stream(true, true), .level = options_.level, .live = true};
         sender_.emplace(TRY(engine::Sender::open(tools_, domain_, description, how,
                                                  [this](std::vector<std::byte>& octets) -> Result<void> {
                                                      if (inbox_.urgent())

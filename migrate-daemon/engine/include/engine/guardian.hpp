@@ -23,8 +23,7 @@ enum class Debt : char {
     resume_cooperative = 'c', ///< of a domain that was, or may have been, asked to suspend itself
     resume_transparent = 't', ///< of a domain that was, or may have been, paused
     untrack = 'u',            ///< a domain's writes are tracked
-    destroy = 'd',            ///< a domain that is half-made
-    destroy_named = 'n',      ///< the same, by its name
+    destroy_named = 'n',      ///< a domain that is half-made, by its name
     remove = 'f',             ///< a file
 };
 

@@ -28,6 +28,9 @@ namespace engine {
 /// Where the stream's octets go, in order. It may take the vector's memory and leave it other.
 using Sink = std::function<outcome::Result<void>(std::vector<std::byte>&)>;
 
+/// Of a stream that begins now, with an id and a seed of its own.
+migrate::StreamInfo fresh_stream(bool live, bool connection);
+
 struct RoundReport {
     std::uint32_t round = 0;
     std::uint64_t looked_at = 0; ///< pages
