@@ -1,6 +1,7 @@
 #include "save.hpp"
 
 #include <chrono>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -25,6 +26,13 @@ using Clock = std::chrono::steady_clock;
 /// Rounds while it runs, at most, and what is few enough to stop for (Xen 4.17's rule).
 constexpr unsigned kMostRounds = 5;
 constexpr std::size_t kFewPages = 50;
+
+/// A round that leaves more than this share of what the one before left only makes the file longer: it keeps each round's pages.
+constexpr double kHelps = 0.9;
+
+bool another_round_helps(std::size_t before, std::size_t left, unsigned rounds) {
+    return left > kFewPages && rounds < kMostRounds && static_cast<double>(left) < kHelps * static_cast<double>(before);
+}
 
 double milliseconds_since(Clock::time_point begin) {
     return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
@@ -59,9 +67,14 @@ Result<Saved> save(Options const& options) {
     TRY(sender.start());
     unsigned rounds = 1;
     if (!options.stopped) {
-        do
+        auto before = std::numeric_limits<std::size_t>::max();
+        for (;; ++rounds) {
             tell(TRY(sender.round()));
-        while (TRY(sender.harvest()) > kFewPages && rounds++ < kMostRounds);
+            auto const left = TRY(sender.harvest());
+            if (!another_round_helps(before, left, rounds))
+                break;
+            before = left;
+        }
         TRY(stop.begin(options.patience));
         ++rounds;
     }

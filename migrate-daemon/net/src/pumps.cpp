@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include <asio/ssl/error.hpp>
+
 #include "explain.hpp"
 #include "into.hpp"
 #include "link_impl.hpp"

@@ -20,13 +20,13 @@ def files():
         timeout 60 sh -c 'until test -n "$(wget -qO- "http://10.0.0.101/cgi-bin/load?vdso")"; do :; done'
         first=$(xl domid web1); uuid=$(xl list -l web1 | grep '"uuid"')
         migrate --save web1 /tmp/saved; test "$(xl list | wc -l)" = 2
-        migrate --restore /tmp/saved; second=$(xl domid web1); test "$second" != "$first"
+        migrate --restore /tmp/saved; rm /tmp/saved; second=$(xl domid web1); test "$second" != "$first"
         xl list -l web1 | grep -q '"kernel": "/usr/lib/tern/vmlinuz"'; test "$(xl list -l web1 | grep '"uuid"')" = "$uuid"
         answers 1; dd if=/dev/urandom of=/tmp/sent bs=1M count=4 2>/dev/null
         test "$(nc 10.0.0.101 20 </tmp/sent)" = written; cmp /tmp/sent /tmp/disk; xl block-detach web1 xvda
         migrate --save web1 /tmp/kept --checkpoint --format json | grep -q '"outcome":"saved"'
         test "$(xl domid web1)" = "$second"; answers 1
-        ! migrate --restore /tmp/kept 2>/tmp/why; grep -q 'called web1 already' /tmp/why
+        ! migrate --restore /tmp/kept 2>/tmp/why; grep -q 'called web1 already' /tmp/why; rm /tmp/kept
         migrate --save web1 /tmp/saved --stopped; tar cf /dev/vm/vm -C /tmp saved; sync; gone; back "$before"
         test -z "$(losetup -a)"; ! ls /sys/class/net | grep -q vif; """ + CLEAN_LOG
     second = """set -e; tar xf /dev/vm/vm -C /tmp; migrate --restore /tmp/saved --format json | grep -q '"outcome":"restored"'"""
