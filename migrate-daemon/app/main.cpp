@@ -1,14 +1,13 @@
 /// migrate: moves domains, and keeps them in files.
 #include <cstdio>
 
-#include <nlohmann/json.hpp>
-
 #include "client/keys_command.hpp"
 #include "move.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 #include "restore.hpp"
 #include "save.hpp"
+#include "json/text.hpp"
 
 namespace app {
 
@@ -24,17 +23,17 @@ namespace {
 constexpr int kSchema = 1;
 constexpr double kMebibyte = 1 << 20;
 
+void print_line(json const& result) { std::puts(json_text::line(result).c_str()); }
+
 } // namespace
 
 int complain(outcome::Failure const& failure, Format format) {
     if (format == Format::json)
-        std::puts(json{{"schema", kSchema},
-                       {"outcome", "failed"},
-                       {"code", static_cast<int>(failure.kind)},
-                       {"message", failure.message},
-                       {"hint", failure.hint}}
-                      .dump()
-                      .c_str());
+        print_line({{"schema", kSchema},
+                    {"outcome", "failed"},
+                    {"code", static_cast<int>(failure.kind)},
+                    {"message", failure.message},
+                    {"hint", failure.hint}});
     say(failure.hint.empty() ? failure.message : failure.message + " (" + failure.hint + ")");
     return static_cast<int>(failure.kind);
 }
@@ -47,16 +46,14 @@ int run_save(Options const& options) {
         return complain(done.error(), options.format);
     auto const& saved = done.value();
     if (options.format == Format::json)
-        std::puts(json{{"schema", kSchema},
-                       {"vm", saved.name},
-                       {"outcome", "saved"},
-                       {"file", options.file},
-                       {"bytes", saved.bytes},
-                       {"rounds", saved.rounds},
-                       {"total_ms", saved.total_ms},
-                       {"stopped_ms", saved.stopped_ms}}
-                      .dump()
-                      .c_str());
+        print_line({{"schema", kSchema},
+                    {"vm", saved.name},
+                    {"outcome", "saved"},
+                    {"file", options.file},
+                    {"bytes", saved.bytes},
+                    {"rounds", saved.rounds},
+                    {"total_ms", saved.total_ms},
+                    {"stopped_ms", saved.stopped_ms}});
     else
         std::printf("%s is in %s: %.1f MiB, %u rounds, %.2f s; it stood still for %.1f ms%s\n", saved.name.c_str(),
                     options.file.c_str(), static_cast<double>(saved.bytes) / kMebibyte, saved.rounds,
@@ -70,14 +67,12 @@ int run_restore(Options const& options) {
         return complain(done.error(), options.format);
     auto const& restored = done.value();
     if (options.format == Format::json)
-        std::puts(json{{"schema", kSchema},
-                       {"vm", restored.name},
-                       {"outcome", "restored"},
-                       {"domain", restored.domain},
-                       {"bytes", restored.bytes},
-                       {"total_ms", restored.total_ms}}
-                      .dump()
-                      .c_str());
+        print_line({{"schema", kSchema},
+                    {"vm", restored.name},
+                    {"outcome", "restored"},
+                    {"domain", restored.domain},
+                    {"bytes", restored.bytes},
+                    {"total_ms", restored.total_ms}});
     else
         std::printf("%s is domain %u%s: %.1f MiB, %.2f s\n", restored.name.c_str(), restored.domain,
                     options.paused ? ", paused" : "", static_cast<double>(restored.bytes) / kMebibyte,

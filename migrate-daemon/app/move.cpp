@@ -10,6 +10,7 @@
 
 #include "client/daemon_socket.hpp"
 #include "progress.hpp"
+#include "json/text.hpp"
 
 namespace app {
 namespace {
@@ -72,6 +73,11 @@ json request_of(Options const& options) {
         request["request"] = "report";
         request["id"] = options.domain;
         break;
+    case Verb::resolve:
+        request["request"] = "resolve";
+        request["id"] = options.domain;
+        request["here"] = options.here;
+        break;
     default:
         request["request"] = "move";
         request["vm"] = options.domain;
@@ -102,19 +108,19 @@ void print_move(json const& result) {
 
 void print_list(json const& result, char const* field) {
     for (auto const& one : result.value(field, json::array()))
-        std::puts(one.dump().c_str());
+        std::puts(json_text::line(one).c_str());
 }
 
 void print(Options const& options, json const& result) {
     if (options.format == Format::json)
-        std::puts(result.dump().c_str());
+        std::puts(json_text::line(result).c_str());
     else if (options.verb == Verb::move)
         print_move(result);
     else if (options.verb == Verb::status || options.verb == Verb::history) {
         print_list(result, "migrations");
         print_list(result, "cut_off");
     } else
-        std::puts(result.dump(2).c_str());
+        std::puts(json_text::pages(result).c_str());
 }
 
 } // namespace
@@ -142,7 +148,7 @@ int run_request(Options const& options) {
         return 0;
     }
     if (options.format == Format::json)
-        std::puts(result.dump().c_str());
+        std::puts(json_text::line(result).c_str());
     auto const hint = result.value("hint", "");
     say(result.value("message", "it failed") + (hint.empty() ? "" : " (" + hint + ")"));
     return status;

@@ -62,7 +62,7 @@ std::uint64_t size(std::string const& text) {
 Parsed parse_options(int count, char** words) {
     Options chosen;
     CLI::App program{"Moves a running domain, or keeps it in a file.", "migrate"};
-    std::vector<std::string> saved, names;
+    std::vector<std::string> saved, names, resolved;
     std::string way = "auto", format = "text", wait = "120s", patience = "60s";
     program.footer(kFooter);
     auto* const save =
@@ -91,6 +91,13 @@ Parsed parse_options(int count, char** words) {
     auto* const history = program.add_flag("--history", asked, "what was");
     auto* const cancel = program.add_option("--cancel", cancelled, "stop moving: it stays")->type_name("VM|ID");
     auto* const report = program.add_option("--report", reported, "all that is known of a move")->type_name("ID");
+    auto* const resolve =
+        program
+            .add_option("--resolve", resolved,
+                        "a person's word on a move that cannot know: the guest is this host's (here), "
+                        "or the other's (there)")
+            ->expected(2)
+            ->type_name("ID here|there");
     program
         .add_option(
             "--way", way,
@@ -125,6 +132,12 @@ Parsed parse_options(int count, char** words) {
         } else if (*report) {
             chosen.verb = Verb::report;
             chosen.domain = reported;
+        } else if (*resolve) {
+            chosen.verb = Verb::resolve;
+            chosen.domain = resolved[0];
+            chosen.here = resolved[1] == "here";
+            if (!chosen.here && resolved[1] != "there")
+                throw CLI::ValidationError{"whose is the guest: here or there?", "migrate --status, on both hosts"};
         } else if (names.size() == 2) {
             chosen.domain = names[0];
             chosen.host = names[1];

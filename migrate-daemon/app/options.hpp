@@ -9,7 +9,7 @@
 
 namespace app {
 
-enum class Verb { move, save, restore, status, cancel, history, report };
+enum class Verb { move, save, restore, status, cancel, history, report, resolve };
 enum class Format { text, json };
 
 struct Options {
@@ -17,6 +17,7 @@ struct Options {
     std::string domain; ///< name, number or UUID; of a migration its id
     std::string host;
     std::string file;
+    bool here = false;                          ///< a person's word: the guest is this host's
     bool checkpoint = false;                    ///< the domain runs on after it was saved
     bool stopped = false;                       ///< it stands still from the beginning: one round
     bool paused = false;                        ///< what was restored does not run yet

@@ -4,7 +4,7 @@ import subprocess
 import time
 
 from house import build, guests, machine, pairwise, paths, results
-from house.host import debian_tests, dom0_tests, domu_tests, linux_tests, migrate_tests
+from house.host import debian_tests, dom0_tests, domu_tests, fault_tests, linux_tests, migrate_tests
 from house.host import tests as host_tests
 from house.hosted import Count
 from house.say import say, step, tail
@@ -34,7 +34,7 @@ def other_boots():
 
 
 def on_hosts():
-    return host_tests.tests() + linux_tests.tests() + dom0_tests.tests_on_xen() + domu_tests.slow_tests() + migrate_tests.slow_tests() + debian_tests.tests()
+    return host_tests.tests() + linux_tests.tests() + dom0_tests.tests_on_xen() + domu_tests.slow_tests() + migrate_tests.slow_tests() + fault_tests.slow_tests() + debian_tests.tests()
 
 
 def names():

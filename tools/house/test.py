@@ -3,7 +3,8 @@ import re
 import time
 
 from house import build, guests, hosted, results, slow
-from house.host import dom0_tests, domu_tests, migrate_tests
+from house.dom0 import image
+from house.host import dom0_tests, domu_tests, fault_tests, migrate_tests
 from house.host import tests as host_tests
 from house.say import Arguments, Failure, say
 
@@ -45,7 +46,7 @@ def main(words):
     wanted = lambda name: bool(chosen.expression.search(name))
     build.set_up()
     machine_tests = [test for test in guests.tests() + slow.sampled_boots() if wanted(test.name)]
-    dom0 = [test for test in dom0_tests.tests() + domu_tests.tests() + migrate_tests.tests() if wanted(test.name)]
+    dom0 = [test for test in dom0_tests.tests() + domu_tests.tests() + migrate_tests.tests() + fault_tests.tests() if wanted(test.name)]
     slow_names = [name for name in slow.names() if wanted(name)] if chosen.all else []
     counted = hosted.Count()
     try:
@@ -67,6 +68,8 @@ def main(words):
         if any(test.preset == "release" for test in machine_tests):
             build.build("release", build.IMAGE)
         counted += guests.run(machine_tests)
+        if dom0:
+            image.make()  # before any of them waits for it
         counted += host_tests.run(dom0, at_once=HOSTS_AT_ONCE)
         if chosen.all:
             if not chosen.pattern:

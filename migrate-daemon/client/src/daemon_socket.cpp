@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "json/text.hpp"
+
 namespace client {
 
 using nlohmann::json;
@@ -47,7 +49,7 @@ DaemonSocket::~DaemonSocket() {
 
 Result<void> DaemonSocket::ask(json request) {
     request["schema"] = kSchema;
-    auto const text = request.dump(-1, ' ', true, json::error_handler_t::replace) + '\n';
+    auto const text = json_text::line(request) + '\n';
     if (send(socket_, text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size()))
         return fail_errno("this host's migrated does not listen any more", Kind::connect);
     return {};
@@ -79,7 +81,7 @@ Result<std::string> DaemonSocket::line() {
 
 Result<json> DaemonSocket::result(std::function<void(json const&)> const& on_progress) {
     for (;;) {
-        auto const one = json::parse(TRY(line()), nullptr, false);
+        auto const one = json_text::parse(TRY(line()));
         if (!one.is_object())
             return fail(Kind::failed, "this host's migrated says what is no JSON", "is migrate as new as it?");
         if (auto const result = one.find("result"); result != one.end())

@@ -2,9 +2,8 @@
 
 #include <array>
 
-#include <nlohmann/json.hpp>
-
 #include "hypervisor/configuration.hpp"
+#include "json/text.hpp"
 
 namespace engine {
 namespace {
@@ -26,19 +25,18 @@ SharedRing ring_from(json const& ring) { return {.gfn = ring.at("gfn"), .port = 
 } // namespace
 
 std::string Description::text() const {
-    return json{{"schema", kSchema},
-                {"name", name},
-                {"uuid", uuid},
-                {"way", name_of(way)},
-                {"store", ring_as_json(store)},
-                {"console", ring_as_json(console)},
-                {"nodes", nodes},
-                {"configuration", json::parse(configuration)}}
-        .dump();
+    return json_text::line({{"schema", kSchema},
+                            {"name", name},
+                            {"uuid", uuid},
+                            {"way", name_of(way)},
+                            {"store", ring_as_json(store)},
+                            {"console", ring_as_json(console)},
+                            {"nodes", nodes},
+                            {"configuration", json_text::parse(configuration)}});
 }
 
 Result<Description> Description::from(std::string_view text) try {
-    auto const parsed = json::parse(text);
+    auto const parsed = json_text::parse(text);
     if (parsed.at("schema").get<int>() > kSchema)
         return outcome::fail(Kind::precondition, "the description is of a later schema than this program knows",
                              "use at least the version that wrote it");
@@ -49,7 +47,7 @@ Result<Description> Description::from(std::string_view text) try {
     read.store = ring_from(parsed.at("store"));
     read.console = ring_from(parsed.at("console"));
     read.nodes = parsed.at("nodes").get<std::map<std::string, std::string>>();
-    read.configuration = parsed.at("configuration").dump();
+    read.configuration = json_text::line(parsed.at("configuration"));
     return read;
 } catch (json::exception const& error) {
     return outcome::fail(Kind::precondition, std::string{"the description is malformed: "} + error.what());

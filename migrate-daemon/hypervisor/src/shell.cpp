@@ -233,17 +233,19 @@ Result<void> Shell::start() {
     return {};
 }
 
-Result<void> Shell::settle() {
-    auto const config = TRY(Configuration::from(*tools_, request_.configuration));
+Result<void> Shell::settle() { return give_identity(*tools_, domain_, request_.name, request_.configuration); }
+
+Result<void> give_identity(Toolstack const& tools, std::uint32_t domain, std::string const& temporary,
+                           std::string const& configuration) {
+    auto const config = TRY(Configuration::from(tools, configuration));
     auto const name = config.name();
-    if (libxl_domain_rename(tools_->light(), domain_, request_.name.c_str(), name.c_str()) != 0)
-        return fail(Kind::attention, "the guest is still called " + request_.name,
+    if (libxl_domain_rename(tools.light(), domain, temporary.c_str(), name.c_str()) != 0)
+        return fail(Kind::attention, "the guest is still called " + temporary,
                     "is another called " + name + "? xl rename");
     // libxl's own note of how the domain was made says the husk's kernel: the next start would be from that.
-    auto const& text = request_.configuration;
-    if (libxl_userdata_store(tools_->light(), domain_, "libxl-json",
-                             reinterpret_cast<std::uint8_t const*>(text.c_str()),
-                             static_cast<int>(text.size() + 1)) != 0)
+    if (libxl_userdata_store(tools.light(), domain, "libxl-json",
+                             reinterpret_cast<std::uint8_t const*>(configuration.c_str()),
+                             static_cast<int>(configuration.size() + 1)) != 0)
         return fail(Kind::attention, "libxl does not note how the guest was made", "xl list -l shows another kernel");
     return {};
 }

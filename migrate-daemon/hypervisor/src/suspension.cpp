@@ -155,15 +155,14 @@ Result<void> Suspension::resume() {
     return go_on(*tools_, domain_, way_);
 }
 
-void let_go(Toolstack const& tools, std::uint32_t domain, Way way) {
-    constexpr std::chrono::seconds kPatience{60};
+void let_go(Toolstack const& tools, std::uint32_t domain, Way way, std::chrono::milliseconds patience) {
     if (way == Way::cooperative && !take_back(tools, domain)) {
         auto watch = Watch::on(tools, {"@releaseDomain"});
         auto const stopped = [&] {
             auto const state = state_of(tools, domain);
             return !state || state.value().shut_down;
         };
-        if (!watch || !watch.value().wait_until(stopped, kPatience))
+        if (!watch || !watch.value().wait_until(stopped, patience))
             return;
         if (auto const state = state_of(tools, domain); !state || state.value().shutdown_reason != SHUTDOWN_suspend)
             return;

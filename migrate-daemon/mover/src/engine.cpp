@@ -4,12 +4,11 @@
 
 #include "incoming.hpp"
 #include "outgoing.hpp"
+#include "recovery.hpp"
 
 namespace mover {
 namespace {
 
-using outcome::fail;
-using outcome::Kind;
 using outcome::Result;
 
 class MoveEngine : public service::Engine {
@@ -21,14 +20,10 @@ class MoveEngine : public service::Engine {
     }
     Result<service::Summary> run_incoming(service::Workbench& bench) override { return move_in(settings_.husk, bench); }
 
-    // Not there yet, and said so: the journal stays, and says who may run the domain.
-    Result<service::Summary> recover(service::JournalHead const& head, std::vector<service::JournalEntry> const&,
-                                     service::Workbench&) override {
-        return fail(Kind::attention, "putting right a migration of " + head.vm + " that was cut off is not there yet",
-                    "its journal says who may run the domain; xl list on both hosts");
-    }
-    Result<service::Summary> help_recovering(service::Workbench&) override {
-        return fail(Kind::attention, "putting right a migration that was cut off is not there yet");
+    Result<service::Summary> recover(service::JournalHead const& head,
+                                     std::vector<service::JournalEntry> const& entries,
+                                     service::Workbench& bench) override {
+        return mover::recover(head, entries, bench);
     }
 
   private:

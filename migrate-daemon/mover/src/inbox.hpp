@@ -42,6 +42,15 @@ class Inbox {
         return event;
     }
 
+    /// What came over a connection that there is no more.
+    void forget_peer() {
+        std::lock_guard const guard{mutex_};
+        std::erase_if(waiting_, [](migrate::Event const& one) {
+            return std::holds_alternative<migrate::event::Received>(one) ||
+                   std::holds_alternative<migrate::event::PeerLost>(one);
+        });
+    }
+
     /// Something waits that a round should be left for.
     [[nodiscard]] bool urgent() const { return urgent_.load(std::memory_order_acquire); }
 

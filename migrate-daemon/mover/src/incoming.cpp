@@ -3,10 +3,10 @@
 #include <atomic>
 #include <chrono>
 
+#include "arrival.hpp"
 #include "engine/receiver.hpp"
-#include "hypervisor/keeper.hpp"
-#include "hypervisor/stamps.hpp"
 #include "migrate/incoming.hpp"
+#include "moments.hpp"
 #include "move_loop.hpp"
 #include "prepare.hpp"
 
@@ -39,10 +39,17 @@ class IncomingMove : public MoveLoop {
 
     Result<service::Summary> run(net::Link& link) {
         migrate::Incoming session{migrate::MigrationId{}, host_name(), "tern"};
-        listen(link);
-        MoveLoop::run(session, inbox_take_first());
+        streams_ = &link;
+        subject_.caller = link.peer().address;
+        meet(link);
+        MoveLoop::run(session, inbox_.take({}));
+        // Complete, and not for this process to decide: whoever reads the journal next finds it.
+        if (!session.finished() && receiver_.complete())
+            receiver_.keep_paused();
         if (!decided())
-            return fail(Kind::failed, "the source went away");
+            return fail(Kind::attention,
+                        "whether it runs here is not known, and the next start of migrated asks the source",
+                        "migrate --status, on both hosts");
         auto const& [outcome, reason, why] = *decided();
         if (outcome == migrate::Outcome::needs_attention)
             return fail(Kind::attention, why);
@@ -52,13 +59,19 @@ class IncomingMove : public MoveLoop {
     }
 
   private:
-    migrate::Event inbox_take_first() { return inbox_.take({}); }
-
     void act(migrate::Action const& what) override {
         std::visit([this](auto const& one) { perform(one); }, what);
     }
+    void heard(migrate::Message const& message) override {
+        auto const* const prepare = std::get_if<migrate::Prepare>(&message);
+        if (prepare == nullptr || !subject_.uuid.empty())
+            return;
+        subject_.vm = prepare->vm;
+        subject_.uuid = prepare->uuid;
+    }
     template <typename Other> void perform(Other const&) {}
 
+    void perform(action::Connect const&) { call_again(subject_.caller); }
     void perform(action::Build const& build) {
         if (auto const built = prepare(build.what); !built)
             return inbox_.put(event::Failed{reason_of(built.error()), sentence(built.error())});
@@ -67,10 +80,12 @@ class IncomingMove : public MoveLoop {
     }
     Result<void> prepare(migrate::Prepare const& what) {
         auto wanted = TRY(preparation_from(what.configuration));
-        subject_ = {.vm = what.vm, .uuid = what.uuid, .domain = 0};
         auto const layout = wanted.layout;
+        subject_.way = wanted.description.way;
+        subject_.configuration = wanted.description.configuration;
         TRY(receiver_.prepare(std::move(wanted.description), layout));
         subject_.domain = receiver_.domain();
+        subject_.temporary = receiver_.temporary();
         return {};
     }
     static migrate::Reason reason_of(outcome::Failure const& why) {
@@ -82,21 +97,25 @@ class IncomingMove : public MoveLoop {
         auto const done = read_all();
         if (unwanted_.load())
             return;
-        if (done)
-            inbox_.put(event::ImageComplete{});
-        else
-            inbox_.put(event::Failed{migrate::Reason::stream, sentence(done.error())});
+        if (!done)
+            return inbox_.put(event::Failed{migrate::Reason::stream, sentence(done.error())});
+        moment(false, "complete");
+        inbox_.put(event::ImageComplete{});
     }
     Result<void> read_all() {
         while (!receiver_.complete()) {
-            auto const got = link_->stream(0).read(receiver_.room(), Clock::now() + kLook);
+            auto const got = streams_->stream(0).read(receiver_.room(), Clock::now() + kLook);
             if (unwanted_.load())
                 return fail(Kind::cancelled, "it is not wanted any more");
             if (!got && got.error().kind == Kind::timed_out)
                 continue;
             TRY(receiver_.filled(TRY(got)));
         }
+        auto const whole = Clock::now();
         TRY(receiver_.adopt());
+        std::chrono::duration<double, std::milli> const took = Clock::now() - whole;
+        bench_.log("the image is whole; the domain became what its record says in " + std::to_string(took.count()) +
+                   " ms");
         receiver_.give_credit(); // the source may soon rely on it: from now on the journal says what becomes of it
         return {};
     }
@@ -112,22 +131,8 @@ class IncomingMove : public MoveLoop {
         if (auto const started = receiver_.start(); !started)
             return inbox_.put(event::Failed{migrate::Reason::hypervisor, sentence(started.error())});
         runs_ = true;
-        auto const stamps = ran_at();
-        inbox_.put(event::GuestRuns{stamps});
-    }
-    /// Its first instruction here, by this host's monotonic clock; 0 if that is not to be had.
-    std::uint64_t ran_at() {
-        // It runs as soon as a CPU has looked: that is waited for as long as it is worth to know.
-        auto const end = Clock::now() + kLook;
-        while (Clock::now() < end) {
-            auto const stamps = hypervisor::stamps_of(tools_, receiver_.domain());
-            if (!stamps)
-                break;
-            if (stamps.value().first_ran != 0)
-                return monotonic() - (stamps.value().now - stamps.value().first_ran);
-            std::this_thread::yield();
-        }
-        return 0;
+        moment(false, "runs");
+        inbox_.put(event::GuestRuns{ran_at(tools_, receiver_.domain())});
     }
     void perform(action::DestroyGuest const&) {
         stop_reading();
@@ -137,14 +142,12 @@ class IncomingMove : public MoveLoop {
     void perform(action::Decided const& decided) {
         if (decided.outcome != migrate::Outcome::moved || !runs_)
             return;
-        if (auto const settled = receiver_.settle(); !settled)
-            bench_.log(sentence(settled.error()));
-        if (auto const kept = hypervisor::keep_in_background(receiver_.domain(), subject_.vm.c_str()); !kept)
-            bench_.log(sentence(kept.error()));
+        settle(tools_, subject_, bench_);
     }
 
     hypervisor::Toolstack const& tools_;
     engine::Receiver receiver_;
+    net::Link* streams_ = nullptr; ///< the link that pages come over
     std::thread reader_;
     std::atomic<bool> unwanted_{false};
     bool runs_ = false;

@@ -1,8 +1,11 @@
 #include "move_loop.hpp"
 
 #include <ctime>
-#include <fstream>
+#include <utility>
 #include <variant>
+
+#include "migrate/incoming.hpp"
+#include "moments.hpp"
 
 namespace mover {
 namespace {
@@ -38,12 +41,6 @@ std::uint64_t monotonic() {
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-std::string boot_id() {
-    std::string id;
-    std::ifstream{"/proc/sys/kernel/random/boot_id"} >> id;
-    return id;
-}
-
 std::string_view name_of(Journaled state) {
     switch (state) {
     case Journaled::nothing: return "nothing";
@@ -60,27 +57,104 @@ std::string_view name_of(Journaled state) {
 }
 
 MoveLoop::~MoveLoop() {
-    if (!listener_.joinable())
-        return;
-    link_->cancel();
-    listener_.join();
+    bench_.tell(nullptr);
+    stop_listening();
 }
 
-void MoveLoop::listen(net::Link& link) {
+void MoveLoop::meet(net::Link& link) {
+    listen_to(link);
+    inbox_.put(event::PeerMet{});
+}
+
+void MoveLoop::call_again(std::string const& host) {
+    auto link = bench_.call_again(host);
+    if (link) {
+        stop_listening();
+        again_ = std::move(link).value();
+        meet(*again_);
+    } else if (link.error().kind == outcome::Kind::precondition) {
+        inbox_.put(event::Received{migrate::answer_unknown()});
+    } else {
+        bench_.log(sentence(link.error()));
+        inbox_.put(event::PeerLost{});
+    }
+}
+
+// In the workbench's thread.
+void MoveLoop::called(std::unique_ptr<net::Link> link) {
+    {
+        std::lock_guard const guard{links_mutex_};
+        called_ = std::move(link);
+    }
+    inbox_.put(event::PeerMet{});
+}
+
+// In the workbench's thread.
+void MoveLoop::told_to_stop() {
+    told_to_stop_.store(true);
+    inbox_.put(event::Cancel{migrate::Reason::user, "it was cancelled"});
+    if (!can_be_left_.load())
+        bench_.hang_up(); // a stream that the peer does not read is not waited for
+}
+
+// In the workbench's thread.
+void MoveLoop::resolved(bool here) { inbox_.put(event::Resolve{here}); }
+
+/// The next event; a link that the peer made replaces ours before the session hears of it, and that ours is lost, before that.
+migrate::Event MoveLoop::next() {
+    auto event = inbox_.take(deadline_);
+    if (std::holds_alternative<event::TimerFired>(event))
+        deadline_.reset();
+    if (!std::holds_alternative<event::PeerMet>(event))
+        return event;
+    std::unique_lock guard{links_mutex_};
+    if (!called_)
+        return event;
+    auto link = std::move(called_);
+    guard.unlock();
+    stop_listening();
+    again_ = std::move(link);
+    if (met_) {
+        meet(*again_);
+        return event::PeerLost{};
+    }
+    listen_to(*again_);
+    return event;
+}
+
+void MoveLoop::note(migrate::Event const& event) {
+    if (std::holds_alternative<event::PeerMet>(event))
+        met_ = true;
+    else if (std::holds_alternative<event::PeerLost>(event))
+        met_ = false;
+    else if (auto const* const received = std::get_if<event::Received>(&event))
+        heard(received->message);
+}
+
+void MoveLoop::listen_to(net::Link& link) {
     link_ = &link;
     peer_ = link.peer().name;
-    inbox_.put(event::PeerMet{});
+    replaced_.store(false);
     listener_ = std::thread{[this] { hear_all(); }};
+}
+
+/// What the link has said and nobody has heard is forgotten with it.
+void MoveLoop::stop_listening() {
+    if (!listener_.joinable())
+        return;
+    replaced_.store(true);
+    link_->cancel();
+    listener_.join();
+    inbox_.forget_peer();
 }
 
 void MoveLoop::hear_all() {
     for (;;) {
         auto const octets = link_->receive();
-        if (!octets) {
-            if (octets.error().kind == outcome::Kind::cancelled)
-                inbox_.put(event::Cancel{migrate::Reason::user, "it was cancelled"});
+        if (replaced_.load())
+            return;
+        if (!octets)
             return inbox_.put(event::PeerLost{});
-        }
         auto message = proto::read_bare(octets.value());
         if (!message) // whoever says such a thing is no peer
             return inbox_.put(event::PeerLost{});
@@ -122,15 +196,14 @@ void MoveLoop::send(migrate::Message const& message) {
 }
 
 void MoveLoop::write_journal(Journaled state) {
+    moment(source_, std::string{name_of(state)} + '-');
     auto const journal = bench_.journal(subject_.vm, peer_);
     auto const written = journal ? journal.value()->append({.state = std::string{name_of(state)},
                                                             .holder = holder_of(state, source_),
                                                             .final = state == Journaled::nothing,
-                                                            .detail = {{"uuid", subject_.uuid},
-                                                                       {"vm", subject_.vm},
-                                                                       {"domain", subject_.domain},
-                                                                       {"boot", boot_id()}}})
+                                                            .detail = detail_of(subject_)})
                                  : outcome::Result<void>{base::Err{journal.error()}};
+    moment(source_, name_of(state));
     if (written)
         inbox_.put(event::JournalDone{});
     else
@@ -141,8 +214,12 @@ void MoveLoop::perform(migrate::Action const& what) {
     if (auto const* const message = std::get_if<action::Send>(&what)) {
         send(message->message);
     } else if (std::holds_alternative<action::Hangup>(what)) {
-        static_cast<void>(link_->close(Inbox::Clock::now() + kGoodbye));
+        if (link_ != nullptr)
+            static_cast<void>(link_->close(Inbox::Clock::now() + kGoodbye));
+        met_ = false;
     } else if (auto const* const entry = std::get_if<action::WriteJournal>(&what)) {
+        if (entry->state == Journaled::commit || entry->state == Journaled::verified)
+            can_be_left();
         before_journal(entry->state);
         write_journal(entry->state);
     } else if (auto const* const timer = std::get_if<action::SetTimer>(&what)) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,22 +16,14 @@
 #include "net/link.hpp"
 #include "proto/control.hpp"
 #include "service/engine.hpp"
+#include "subject.hpp"
 
 namespace mover {
 
+/// A journal's word for it.
 std::string_view name_of(migrate::Journaled state);
 
-/// Of the guest, for the journal: how a later daemon finds it.
-struct Subject {
-    std::string vm;
-    std::string uuid;
-    std::uint32_t domain = 0;
-};
-
-/// The kernel's name for this start of the host.
-std::string boot_id();
-
-class MoveLoop {
+class MoveLoop : private service::Callee {
   public:
     MoveLoop(service::Workbench& bench, bool source) : bench_{bench}, source_{source} {}
     MoveLoop(MoveLoop const&) = delete;
@@ -45,26 +38,32 @@ class MoveLoop {
     /// The peer says so; the session is told next.
     virtual void heard(migrate::Message const& /*message*/) {}
 
-    /// Has the peer's words come into the inbox; answers its questions about the time at once.
-    void listen(net::Link& link);
+    /// The worker's own link. Has the peer's words come into the inbox; answers its questions about the time at once.
+    void meet(net::Link& link);
+    /// Calls @p host about this migration, which both know of.
+    void call_again(std::string const& host);
+    /// From now on the guest may be the other host's: whoever wants this process to end leaves the rest to another one.
+    void can_be_left() { can_be_left_.store(true); }
 
-    /// Until the session has finished, or a person is needed.
+    /// Until the session has finished, a person is needed, or the rest is left to whoever reads the journal next.
     template <typename Session> void run(Session& session, migrate::Event event) {
+        bench_.tell(this);
         for (;;) {
-            if (auto const* const received = std::get_if<migrate::event::Received>(&event))
-                heard(received->message);
+            note(event);
             for (auto const& action : session.on(event))
                 perform(action);
             if (session.finished() || (decided_ && decided_->outcome == migrate::Outcome::needs_attention))
-                return;
-            event = inbox_.take(deadline_);
-            if (std::holds_alternative<migrate::event::TimerFired>(event))
-                deadline_.reset();
+                break;
+            if (told_to_stop_.load() && can_be_left_.load() && !met_)
+                break;
+            event = next();
         }
+        bench_.tell(nullptr);
     }
 
     /// What the session decided; why a connection failed.
     [[nodiscard]] std::optional<migrate::action::Decided> const& decided() const { return decided_; }
+    [[nodiscard]] bool has_link() const { return link_ != nullptr; }
 
     service::Workbench& bench_;
     Inbox inbox_;
@@ -72,19 +71,33 @@ class MoveLoop {
     std::string peer_;
     std::mutex clocks_mutex_;
     migrate::ClockRelation clocks_; ///< the peer's monotonic clock and ours; under clocks_mutex_
-    net::Link* link_ = nullptr;
+    net::Link* link_ = nullptr;     ///< replaced by the loop's thread alone, when nobody listens to it
 
   private:
+    void called(std::unique_ptr<net::Link> link) override;
+    void told_to_stop() override;
+    void resolved(bool here) override;
+
+    migrate::Event next();
+    void note(migrate::Event const& event);
     void perform(migrate::Action const& action);
     void write_journal(migrate::Journaled state);
     void send(migrate::Message const& message);
+    void listen_to(net::Link& link);
+    void stop_listening();
     void hear_all();
     void hear(migrate::Message message);
     void ask_the_time();
 
     bool source_;
+    bool met_ = false;   ///< the session knows of a connection
     unsigned asked_ = 0; ///< the time: by the listener alone
     std::thread listener_;
+    std::atomic<bool> replaced_{false}; ///< nobody wants to know what becomes of the link
+    std::unique_ptr<net::Link> again_;  ///< the link, if it is not the worker's own
+    std::mutex links_mutex_;
+    std::unique_ptr<net::Link> called_; ///< the peer called, and the session does not know yet; under links_mutex_
+    std::atomic<bool> told_to_stop_{false}, can_be_left_{false};
     std::optional<Inbox::Clock::time_point> deadline_;
     std::optional<migrate::action::Decided> decided_;
 };

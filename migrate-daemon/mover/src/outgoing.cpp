@@ -8,6 +8,7 @@
 #include "hypervisor/record.hpp"
 #include "hypervisor/stamps.hpp"
 #include "migrate/outgoing.hpp"
+#include "moments.hpp"
 #include "move_loop.hpp"
 #include "options.hpp"
 #include "policy/make_policy.hpp"
@@ -40,11 +41,12 @@ std::uint64_t as_monotonic(std::uint64_t stamp, std::uint64_t hypervisor_now, st
 class OutgoingMove : public MoveLoop {
   public:
     OutgoingMove(service::Workbench& bench, hypervisor::Toolstack const& tools, engine::Guardian& guardian,
-                 hypervisor::DomainName domain, MoveOptions options)
+                 hypervisor::DomainName domain, std::string host, MoveOptions options)
         : MoveLoop{bench, true},
           tools_{tools},
           guardian_{guardian},
           domain_{std::move(domain)},
+          host_{std::move(host)},
           options_{std::move(options)} {}
 
     Result<service::Summary> run() {
@@ -62,10 +64,13 @@ class OutgoingMove : public MoveLoop {
                                                  [this](std::vector<std::byte>& octets) -> Result<void> {
                                                      if (inbox_.urgent())
                                                          return fail(Kind::failed, "it was given up");
-                                                     return link_->stream(0).write(octets);
+                                                     return streams_->stream(0).write(octets);
                                                  })));
         stop_.emplace(tools_, domain_.id, way_, guardian_);
-        subject_ = {.vm = domain_.name, .uuid = domain_.uuid, .domain = domain_.id};
+        subject_.vm = domain_.name;
+        subject_.uuid = domain_.uuid;
+        subject_.domain = domain_.id;
+        subject_.way = way_;
         migrate::Prepare prepare{.vm = domain_.name,
                                  .uuid = domain_.uuid,
                                  .frames = sender_->frames(),
@@ -101,12 +106,15 @@ class OutgoingMove : public MoveLoop {
     template <typename Other> void perform(Other const&) {}
 
     void perform(action::Connect const&) {
+        if (has_link())
+            return call_again(host_);
         auto const link = bench_.link(1);
         if (!link) {
             connecting_failed_ = link.error();
             return inbox_.put(event::PeerLost{});
         }
-        listen(*link.value());
+        streams_ = link.value();
+        meet(*streams_);
     }
     void perform(action::SendRound const& round) {
         auto const sent = send_round(round);
@@ -121,7 +129,7 @@ class OutgoingMove : public MoveLoop {
             first_round_ = Clock::now();
         }
         auto const round = TRY(sender_->round());
-        TRY(link_->stream(0).flush());
+        TRY(streams_->stream(0).flush());
         auto const dirty = TRY(sender_->harvest());
         auto const seconds =
             std::max(1e-6, std::chrono::duration<double>(Clock::now() - first_round_).count() - elapsed_);
@@ -138,6 +146,8 @@ class OutgoingMove : public MoveLoop {
                                                 static_cast<double>(std::max<std::uint64_t>(1, round.octets)),
                                        .fixed_seconds = kForeseenFixed,
                                        .throttle = wanted.how.throttle};
+        if (rounds_ == 0)
+            moment(true, "round");
         ++rounds_;
         rounds_report_.push_back({{"round", wanted.round},
                                   {"pages", round.looked_at},
@@ -161,6 +171,7 @@ class OutgoingMove : public MoveLoop {
         parts_["suspend_ms"] = ms_between(asked, stopped_at_);
         if (auto const stamps = hypervisor::stamps_of(tools_, domain_.id)) {
             last_ran_ = as_monotonic(stamps.value().last_ran, stamps.value().now, monotonic());
+            moment(true, "suspended");
             inbox_.put(event::GuestSuspended{last_ran_});
         } else {
             failed(stamps.error());
@@ -177,8 +188,8 @@ class OutgoingMove : public MoveLoop {
         auto const pages_begin = Clock::now();
         auto const round = TRY(sender_->last_round());
         TRY(sender_->finish(record));
-        TRY(link_->stream(0).flush());
-        link_->stream(0).finish();
+        TRY(streams_->stream(0).flush());
+        streams_->stream(0).finish();
         sent_at_ = Clock::now();
         ++rounds_;
         parts_["record_ms"] = ms_between(record_begin, pages_begin);
@@ -216,9 +227,11 @@ class OutgoingMove : public MoveLoop {
     hypervisor::Toolstack const& tools_;
     engine::Guardian& guardian_;
     hypervisor::DomainName domain_;
+    std::string host_;
     MoveOptions options_;
     Way way_ = Way::cooperative;
     std::optional<outcome::Failure> connecting_failed_;
+    net::Link* streams_ = nullptr; ///< the link that pages go over
     std::optional<engine::Sender> sender_;
     std::optional<engine::Stop> stop_;
     unsigned rounds_ = 0;
@@ -248,7 +261,8 @@ Result<service::Summary> OutgoingMove::conclude() {
     if (connecting_failed_)
         return base::Err{*connecting_failed_};
     if (!decided())
-        return fail(Kind::attention, "how it ended is not known", "migrate --status, on both hosts");
+        return fail(Kind::attention, "how it ended is not known, and the next start of migrated asks the other host",
+                    "migrate --status, on both hosts");
     auto const& [outcome, reason, why] = *decided();
     if (outcome == migrate::Outcome::needs_attention)
         return fail(Kind::attention, why);
@@ -274,7 +288,7 @@ Result<service::Summary> move_out(service::MoveRequest const& request, service::
     auto guardian = TRY(engine::Guardian::start());
     auto const tools = TRY(hypervisor::Toolstack::open());
     auto domain = TRY(find_domain(tools, request.vm));
-    return OutgoingMove{bench, tools, guardian, std::move(domain), options}.run();
+    return OutgoingMove{bench, tools, guardian, std::move(domain), request.host, options}.run();
 }
 
 } // namespace mover

@@ -92,7 +92,10 @@ asio::awaitable<bool> Link::Impl::reach(Wire& wire, Call const& call, Hello hell
         co_return false;
     }
     if (answer->answer.verdict != Verdict::welcome) {
-        fail(refused(call.host, text));
+        auto why = refused(call.host, text);
+        if (call.purpose == Purpose::again && answer->answer.verdict == Verdict::unknown_migration)
+            why.kind = Kind::precondition;
+        fail(std::move(why));
         co_return false;
     }
     if (answer->answer.version < kOldest || answer->answer.version > kVersion) {

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "json/text.hpp"
+
 namespace service {
 
 using nlohmann::json;
@@ -22,7 +24,7 @@ bool make_channel(int (&ends)[2]) {
 }
 
 bool send_packet(int channel, json const& content, int descriptor) {
-    auto text = content.dump(-1, ' ', true, json::error_handler_t::replace);
+    auto text = json_text::line(content);
     if (text.size() > kMostPacket)
         return false;
     iovec part{text.data(), text.size()};
@@ -69,7 +71,7 @@ Received receive_packet(int channel, Packet& packet) {
     if (head != nullptr && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof packet.descriptor))
         std::memcpy(&packet.descriptor, CMSG_DATA(head), sizeof packet.descriptor);
     text.resize(static_cast<std::size_t>(size));
-    packet.content = json::parse(text, nullptr, false);
+    packet.content = json_text::parse(text);
     if (packet.content.is_object())
         return Received::packet;
     if (packet.descriptor >= 0)

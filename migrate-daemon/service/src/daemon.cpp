@@ -17,6 +17,7 @@
 #include "service/results.hpp"
 #include "session.hpp"
 #include "supervisor.hpp"
+#include "json/text.hpp"
 
 namespace service {
 
@@ -116,7 +117,7 @@ void Daemon::Impl::look_at_journals() {
         log.warn("migration " + id + " of " + one.head.vm + " was cut off" +
                  (one.entries.empty() ? "" : " in state " + one.entries.back().state) +
                  "; who has the domain: " + std::string{name_of(one.holder())});
-        if (auto const begun = supervisor.recover(id, one.head.peer); !begun)
+        if (auto const begun = supervisor.recover(one.head); !begun)
             log.error(sentence(begun.error()));
     }
 }
@@ -145,8 +146,13 @@ net::Answer Daemon::Impl::judge_migration(net::Hello const& hello, net::Answer w
     bool const here = supervisor.has(id);
     if (hello.purpose == net::Purpose::data)
         return here ? welcome : net::Answer{0, net::Verdict::unknown_migration, host + " knows no migration " + id};
-    if (hello.purpose == net::Purpose::again && !read_journal(settings.journals / (id + ".journal")))
-        return {0, net::Verdict::unknown_migration, host + " has no journal of migration " + id};
+    if (hello.purpose == net::Purpose::again) {
+        auto const journal = read_journal(settings.journals / (id + ".journal"));
+        if (!journal || journal.value().finished())
+            return {0, net::Verdict::unknown_migration, host + " has no journal of migration " + id};
+        if (supervisor.can_be_called(id))
+            return welcome;
+    }
     if (here)
         return {0, net::Verdict::busy, host + " is busy with migration " + id + " already"};
     if (supervisor.full())
@@ -155,7 +161,12 @@ net::Answer Daemon::Impl::judge_migration(net::Hello const& hello, net::Answer w
 }
 
 void Daemon::Impl::take(int socket, net::Hello const& hello, std::uint16_t version) {
-    if (hello.purpose == net::Purpose::data)
+    auto const id = text_of(hello.id);
+    if (hello.purpose == net::Purpose::again && !supervisor.has(id))
+        if (auto const journal = read_journal(settings.journals / (id + ".journal")))
+            if (auto const begun = supervisor.recover(journal.value().head); !begun)
+                log.error(sentence(begun.error()));
+    if (hello.purpose != net::Purpose::control)
         supervisor.pass(hello, version, socket);
     else if (auto const begun = supervisor.receive(hello, version, socket); !begun)
         log.error(sentence(begun.error()));
@@ -180,6 +191,15 @@ json Daemon::Impl::answer(json const& request) {
         return failed_result(json::object(),
                              {Kind::precondition, "no migration " + which + " is under way", "migrate --status"});
     }
+    if (what == "resolve") {
+        auto const which = text_in(request, "id");
+        if (!request.contains("here") || !request["here"].is_boolean())
+            return failed_result(json::object(),
+                                 {Kind::precondition, "whose is the guest, this host's or the other's?", ""});
+        if (auto const begun = supervisor.resolve(which, request["here"].get<bool>()); !begun)
+            return failed_result(json::object(), begun.error());
+        return {{"schema", kSchema}, {"id", which}, {"outcome", "resolving"}};
+    }
     return failed_result(json::object(),
                          {Kind::precondition, "the daemon knows no request " + what, "is migrate newer than it?"});
 }
@@ -203,7 +223,7 @@ json Daemon::Impl::report(std::string const& which) const {
         return failed_result(json::object(),
                              {Kind::precondition, "no migration " + which + " has ended here", "migrate --history"});
     std::ifstream file{settings.reports / (text_in(found, "id") + ".json"), std::ios::binary};
-    auto details = json::parse(std::string{std::istreambuf_iterator<char>{file}, {}}, nullptr, false);
+    auto details = json_text::parse(std::string{std::istreambuf_iterator<char>{file}, {}});
     return {{"schema", kSchema},
             {"migration", std::move(found)},
             {"report", details.is_discarded() ? json{} : std::move(details)}};

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "service/results.hpp"
+#include "json/text.hpp"
 
 namespace service {
 
@@ -17,7 +18,7 @@ using outcome::fail_errno;
 using outcome::Result;
 
 Result<void> History::add(json const& result) const {
-    auto const line = result.dump(-1, ' ', true, json::error_handler_t::replace) + '\n';
+    auto const line = json_text::line(result) + '\n';
     std::error_code ignored;
     std::filesystem::create_directories(file_.parent_path(), ignored);
     int const file = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -34,7 +35,7 @@ std::vector<json> History::last(std::size_t count) const {
     std::vector<json> all;
     std::ifstream file{file_};
     for (std::string line; std::getline(file, line);)
-        if (auto one = json::parse(line, nullptr, false); one.is_object())
+        if (auto one = json_text::parse(line); one.is_object())
             all.push_back(std::move(one));
     std::ranges::reverse(all);
     all.resize(std::min(all.size(), count));

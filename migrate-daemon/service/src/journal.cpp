@@ -14,6 +14,7 @@
 
 #include "crc32.hpp"
 #include "moment.hpp"
+#include "json/text.hpp"
 
 namespace service {
 
@@ -30,7 +31,7 @@ constexpr std::string_view kExtension = ".journal";
 constexpr std::size_t kDigits = 8;
 
 std::string line_of(json const& content) {
-    auto const text = content.dump(-1, ' ', true, json::error_handler_t::replace);
+    auto const text = json_text::line(content);
     char digits[kDigits + 1];
     std::snprintf(digits, sizeof digits, "%08x", crc32(text));
     return std::string{digits} + ' ' + text + '\n';
@@ -45,7 +46,7 @@ std::optional<json> content_of(std::string_view line) {
     auto const text = line.substr(kDigits + 1);
     if (error != std::errc{} || end != line.data() + kDigits || sum != crc32(text))
         return std::nullopt;
-    auto content = json::parse(text, nullptr, false);
+    auto content = json_text::parse(text);
     return content.is_object() ? std::optional{std::move(content)} : std::nullopt;
 }
 
@@ -88,6 +89,7 @@ Result<Journal> Journal::create(std::filesystem::path const& folder, JournalHead
                          {"role", name_of(head.role)},
                          {"vm", head.vm},
                          {"peer", head.peer},
+                         {"insecure", head.insecure},
                          {"at", moment()}}));
     if (!keep_names(folder))
         return fail_errno("the journal at " + made.path().string() + " may be lost when this machine stops",
@@ -162,7 +164,8 @@ Result<ReadJournal> read_journal(std::filesystem::path const& path) {
             read.head = {.id = *id,
                          .role = content->value("role", "") == "source" ? Role::source : Role::destination,
                          .vm = content->value("vm", ""),
-                         .peer = content->value("peer", "")};
+                         .peer = content->value("peer", ""),
+                         .insecure = content->value("insecure", false)};
             has_head = true;
         }
         at = read.whole = end + 1;

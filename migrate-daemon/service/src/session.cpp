@@ -6,6 +6,7 @@
 #include <asio/write.hpp>
 
 #include "service/results.hpp"
+#include "json/text.hpp"
 
 namespace service {
 namespace {
@@ -34,7 +35,7 @@ void Session::read_line() {
 }
 
 void Session::take(std::string const& line) {
-    auto const request = json::parse(line, nullptr, false);
+    auto const request = json_text::parse(line);
     auto const refuse = [&](outcome::Failure const& failure) { on_result(failed_result(json::object(), failure)); };
     if (!request.is_object() || !request.contains("request") || !request["request"].is_string())
         return refuse({Kind::precondition, "that is no request", ""});
@@ -70,7 +71,7 @@ void Session::on_result(json const& result) {
 }
 
 void Session::send(json const& line) {
-    output_.push_back(line.dump(-1, ' ', true, json::error_handler_t::replace) + '\n');
+    output_.push_back(json_text::line(line) + '\n');
     if (output_.size() == 1)
         write_next();
 }

@@ -38,6 +38,7 @@ struct Supervisor::Worker {
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
 
     [[nodiscard]] bool outgoing() const { return task.kind == TaskKind::outgoing; }
+    [[nodiscard]] bool source() const { return outgoing() || text_in(task.request, "role") == name_of(Role::source); }
     [[nodiscard]] std::string vm() const {
         auto const asked = text_in(task.request, "vm");
         return asked.empty() ? text_in(progress, "vm") : asked;
@@ -54,8 +55,7 @@ std::string_view name_of(TaskKind kind) {
     switch (kind) {
     case TaskKind::outgoing: return "outgoing";
     case TaskKind::incoming: return "incoming";
-    case TaskKind::recover:
-    case TaskKind::help: return "recovering";
+    case TaskKind::recover: return "recovering";
     }
     return "";
 }
@@ -182,8 +182,7 @@ Result<std::string> Supervisor::move(json const& request, std::shared_ptr<Watche
 }
 
 Result<void> Supervisor::receive(net::Hello const& hello, std::uint16_t version, int socket) {
-    auto task =
-        task_for(hello.purpose == net::Purpose::again ? TaskKind::help : TaskKind::incoming, net::text_of(hello.id));
+    auto task = task_for(TaskKind::incoming, net::text_of(hello.id));
     task.insecure = !hello.secure;
     task.streams = hello.streams;
     auto const insecure = task.insecure;
@@ -205,12 +204,33 @@ void Supervisor::pass(net::Hello const& hello, std::uint16_t version, int socket
     close(socket);
 }
 
-Result<void> Supervisor::recover(std::string const& id, std::string const& peer) {
-    auto task = task_for(TaskKind::recover, id);
+Result<void> Supervisor::recover(JournalHead const& head) {
+    auto task = task_for(TaskKind::recover, net::text_of(head.id));
     task.port = port_of_others();
-    task.request = {{"host", peer}};
+    task.insecure = head.insecure;
+    task.request = {{"vm", head.vm}, {"host", head.peer}, {"role", name_of(head.role)}};
     TRY(start(std::move(task)));
     return {};
+}
+
+Result<void> Supervisor::resolve(std::string const& which, bool here) {
+    constexpr std::size_t kShortest = 4; // of a number: it is not to be another's by chance
+    auto const wanted = [&](std::string const& id) { return which.size() >= kShortest && id.starts_with(which); };
+    for (auto const& one : read_journals(settings_.journals).journals) {
+        auto const id = net::text_of(one.head.id);
+        if (!wanted(id) || one.finished())
+            continue;
+        if (!has(id))
+            TRY(recover(one.head));
+        workers_.at(id)->tell({{"resolve", here}});
+        return {};
+    }
+    return fail(Kind::precondition, "no migration '" + which + "' waits for a person's word", "migrate --status");
+}
+
+bool Supervisor::can_be_called(std::string const& id) const {
+    auto const found = workers_.find(id);
+    return found != workers_.end() && !found->second->source();
 }
 
 bool Supervisor::cancel(std::string const& which) {
@@ -320,15 +340,15 @@ void Supervisor::ended(std::string const& id, int status) {
         return;
     }
     // Once: if that dies, too, it is for somebody to look at.
-    bool const may_recover = worker->task.kind == TaskKind::outgoing || worker->task.kind == TaskKind::incoming;
+    bool const may_recover = worker->task.kind != TaskKind::recover;
     auto const journal = read_journal(settings_.journals / (id + ".journal"));
     if (!told && may_recover && journal && !journal.value().finished())
-        if (auto const begun = recover(id, journal.value().head.peer); !begun)
+        if (auto const begun = recover(journal.value().head); !begun)
             log_.error(sentence(begun.error()));
 }
 
 json Supervisor::result_of_the_dead(Worker const& worker, int status) const {
-    bool const source = worker.outgoing() || worker.task.kind == TaskKind::recover;
+    bool const source = worker.source();
     json known{{"id", worker.task.id}, {"vm", worker.vm()}, {"role", source ? "source" : "destination"}};
     known["total_ms"] =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - worker.began).count();

@@ -13,6 +13,7 @@
 
 #include "net/hello.hpp"
 #include "service/history.hpp"
+#include "service/journal.hpp"
 #include "service/log.hpp"
 #include "service/metrics.hpp"
 #include "service/settings.hpp"
@@ -38,7 +39,11 @@ class Supervisor {
     outcome::Result<void> receive(net::Hello const& hello, std::uint16_t version, int socket);
     /// A further connection of a migration; takes @p socket.
     void pass(net::Hello const& hello, std::uint16_t version, int socket);
-    outcome::Result<void> recover(std::string const& id, std::string const& peer);
+    outcome::Result<void> recover(JournalHead const& head);
+    /// A worker has this migration as its destination. A source's is not called: it calls, as long as it has anything to ask.
+    [[nodiscard]] bool can_be_called(std::string const& id) const;
+    /// A person's word on a migration whose journal has no end, for the process that has it or a new one. `precondition`: there is none.
+    outcome::Result<void> resolve(std::string const& which, bool here);
     /// False: no migration under way has this number (its beginning is enough) or this domain.
     bool cancel(std::string const& which);
 

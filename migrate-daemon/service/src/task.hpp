@@ -9,7 +9,7 @@
 
 namespace service {
 
-enum class TaskKind { outgoing, incoming, recover, help };
+enum class TaskKind { outgoing, incoming, recover };
 
 struct Task {
     TaskKind kind = TaskKind::outgoing;
@@ -18,7 +18,8 @@ struct Task {
     std::uint8_t streams = 4;
     std::uint16_t port = net::kDefaultPort; ///< of the other host
     std::uint64_t bandwidth = 0;
-    nlohmann::json request; ///< of an outgoing one: {"vm", "host", "options"}
+    nlohmann::json
+        request; ///< of an outgoing one: {"vm", "host", "options"}; of a recovering one: {"vm", "host", "role"}
     std::string keys, journals, reports, history;
 };
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
+#include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "service/log.hpp"
 #include "service/results.hpp"
 #include "task.hpp"
+#include "json/text.hpp"
 
 namespace service {
 namespace {
@@ -41,39 +43,44 @@ class Bench : public Workbench {
 
     Result<net::Link*> link(std::uint8_t streams) override {
         if (!open_) {
-            std::optional<net::Credentials> credentials;
-            if (!task_.insecure)
-                credentials.emplace(TRY(net::Credentials::read(task_.keys)));
             auto const deadline = std::chrono::steady_clock::now() + kOpening;
             if (calls())
-                TRY(link_.connect(
-                    {.host = text_in(task_.request, "host"),
-                     .port = task_.port,
-                     .id = net::id_from(task_.id).value_or(net::Id{}),
-                     .purpose = task_.kind == TaskKind::recover ? net::Purpose::again : net::Purpose::control,
-                     .streams = streams,
-                     .credentials = std::move(credentials)},
-                    deadline));
+                TRY(link_.connect(TRY(call(text_in(task_.request, "host"), net::Purpose::control, streams)), deadline));
             else
                 TRY(link_.accept(deadline));
             link_.set_bandwidth(task_.bandwidth);
             open_ = true;
-            auto const peer = link_.peer();
-            log_.info("connected with " + peer.name + " at " + peer.address +
-                      (peer.fingerprint.empty() ? ", whoever that is: no TLS" : ", " + peer.fingerprint));
+            greet(link_.peer());
         }
         return &link_;
     }
+    Result<std::unique_ptr<net::Link>> call_again(std::string const& host) override {
+        auto again = std::make_unique<net::Link>();
+        TRY(again->connect(TRY(call(host, net::Purpose::again, 1)), std::chrono::steady_clock::now() + kOpening));
+        greet(again->peer());
+        return again;
+    }
+    void tell(Callee* callee) override {
+        std::lock_guard const guard{callee_mutex_};
+        callee_ = callee;
+        if (callee_ == nullptr)
+            return;
+        if (waiting_)
+            callee_->called(std::move(waiting_));
+        if (std::exchange(stop_, false))
+            callee_->told_to_stop();
+        if (auto const word = std::exchange(word_, std::nullopt))
+            callee_->resolved(*word);
+    }
+    void hang_up() override { link_.cancel(); }
     Result<Journal*> journal(std::string const& vm, std::string const& peer) override {
         if (!journal_) {
             auto const id = net::id_from(task_.id).value_or(net::Id{});
-            bool const again = task_.kind == TaskKind::recover || task_.kind == TaskKind::help;
-            if (again)
+            if (task_.kind == TaskKind::recover)
                 journal_.emplace(TRY(Journal::reopen(std::filesystem::path{task_.journals} / (task_.id + ".journal"))));
             else
                 journal_.emplace(TRY(Journal::create(
-                    task_.journals,
-                    {.id = id, .role = calls() ? Role::source : Role::destination, .vm = vm, .peer = peer})));
+                    task_.journals, {.id = id, .role = role(), .vm = vm, .peer = peer, .insecure = task_.insecure})));
         }
         return &*journal_;
     }
@@ -83,20 +90,35 @@ class Bench : public Workbench {
         std::error_code ignored;
         std::filesystem::create_directories(task_.reports, ignored);
         std::ofstream file{std::filesystem::path{task_.reports} / (task_.id + ".json")};
-        file << report.dump(-1, ' ', true, json::error_handler_t::replace) << '\n';
+        file << json_text::line(report) << '\n';
         if (!file.flush())
             log_.warn("the report cannot be kept in " + task_.reports);
     }
 
-    /// What it was told, and when the daemon has gone.
+    /// What it was told.
     void obey(Packet const& packet) {
         if (packet.content.contains("cancel")) {
-            link_.cancel();
+            std::lock_guard const guard{callee_mutex_};
+            if (callee_ != nullptr)
+                callee_->told_to_stop();
+            else
+                stop();
+        } else if (auto const word = packet.content.find("resolve");
+                   word != packet.content.end() && word->is_boolean()) {
+            std::lock_guard const guard{callee_mutex_};
+            if (callee_ != nullptr)
+                callee_->resolved(*word);
+            else
+                word_ = word->get<bool>();
         } else if (auto const found = packet.content.find("connection");
                    found != packet.content.end() && packet.descriptor >= 0) {
             auto const octets = found->value("hello", std::vector<std::uint8_t>{});
-            if (auto const hello = net::hello_from(std::as_bytes(std::span{octets})))
-                link_.attach(packet.descriptor, *hello, found->value("version", net::kVersion));
+            auto const hello = net::hello_from(std::as_bytes(std::span{octets}));
+            auto const version = found->value("version", net::kVersion);
+            if (hello && hello->purpose == net::Purpose::again)
+                take_call(packet.descriptor, *hello, version);
+            else if (hello)
+                link_.attach(packet.descriptor, *hello, version);
         }
     }
     void expect() {
@@ -114,14 +136,63 @@ class Bench : public Workbench {
     [[nodiscard]] Task const& task() const { return task_; }
     [[nodiscard]] Log const& log() const { return log_; }
     [[nodiscard]] std::string peer_name() const { return open_ ? link_.peer().name : text_in(task_.request, "host"); }
-    [[nodiscard]] bool calls() const { return task_.kind == TaskKind::outgoing || task_.kind == TaskKind::recover; }
+    [[nodiscard]] Role role() const {
+        bool const found_as_source =
+            task_.kind == TaskKind::recover && text_in(task_.request, "role") == name_of(Role::source);
+        return calls() || found_as_source ? Role::source : Role::destination;
+    }
 
   private:
+    [[nodiscard]] bool calls() const { return task_.kind == TaskKind::outgoing; }
+    [[nodiscard]] Result<net::Call> call(std::string const& host, net::Purpose purpose, std::uint8_t streams) const {
+        net::Call call{.host = host,
+                       .port = task_.port,
+                       .id = net::id_from(task_.id).value_or(net::Id{}),
+                       .purpose = purpose,
+                       .streams = streams,
+                       .credentials = {}};
+        if (!task_.insecure)
+            call.credentials.emplace(TRY(net::Credentials::read(task_.keys)));
+        return call;
+    }
+    void greet(net::Peer const& peer) const {
+        log_.info("connected with " + peer.name + " at " + peer.address +
+                  (peer.fingerprint.empty() ? ", whoever that is: no TLS" : ", " + peer.fingerprint));
+    }
+    /// About a migration that both have journals of. Who does not prove who he is has no say in it.
+    void take_call(int socket, net::Hello const& hello, std::uint16_t version) {
+        auto link = std::make_unique<net::Link>();
+        if (!task_.insecure) {
+            auto credentials = net::Credentials::read(task_.keys);
+            if (!credentials)
+                return log_.warn(sentence(credentials.error()));
+            link->expect(std::move(credentials).value());
+        }
+        link->attach(socket, hello, version);
+        if (auto const open = link->accept(std::chrono::steady_clock::now() + kGoodbye); !open)
+            return log_.warn(sentence(open.error()));
+        greet(link->peer());
+        std::lock_guard const guard{callee_mutex_};
+        if (callee_ != nullptr)
+            callee_->called(std::move(link));
+        else
+            waiting_ = std::move(link);
+    }
+    void stop() {
+        stop_ = true;
+        link_.cancel();
+    }
+
     Task task_;
     Log log_;
     net::Link link_;
     bool open_ = false;
     std::optional<Journal> journal_;
+    std::mutex callee_mutex_;
+    Callee* callee_ = nullptr;           ///< this and the next three: under callee_mutex_
+    std::unique_ptr<net::Link> waiting_; ///< came when there was no callee yet
+    bool stop_ = false;                  ///< was told when there was none yet
+    std::optional<bool> word_;           ///< a person's, the same
 };
 
 Result<Summary> run(Engine& engine, Bench& bench) {
@@ -133,7 +204,6 @@ Result<Summary> run(Engine& engine, Bench& bench) {
                                     .options = task.request.value("options", json::object())},
                                    bench);
     case TaskKind::incoming: TRY(bench.link(task.streams)); return engine.run_incoming(bench);
-    case TaskKind::help: TRY(bench.link(1)); return engine.help_recovering(bench);
     case TaskKind::recover: break;
     }
     auto const read = TRY(read_journal(std::filesystem::path{task.journals} / (task.id + ".journal")));
@@ -152,12 +222,13 @@ json run_to_result(EngineMaker const& make_engine, Bench& bench) {
             return fail(Kind::failed, std::string{"it cannot go on: "} + error.what());
         }
     }();
-    result["source"] = bench.calls() ? host_name() : bench.peer_name();
-    result["destination"] = bench.calls() ? bench.peer_name() : host_name();
+    bool const source = bench.role() == Role::source;
+    result["source"] = source ? host_name() : bench.peer_name();
+    result["destination"] = source ? bench.peer_name() : host_name();
     result["total_ms"] = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
     if (!outcome)
         return failed_result(std::move(result), outcome.error());
-    result["outcome"] = task.kind == TaskKind::outgoing || task.kind == TaskKind::incoming ? "moved" : "recovered";
+    result["outcome"] = task.kind == TaskKind::recover ? "recovered" : "moved";
     if (outcome.value().is_object())
         result.update(outcome.value());
     return result;
@@ -189,7 +260,7 @@ int run_worker(EngineMaker const& make_engine) {
     auto const result = run_to_result(make_engine, bench);
     bench.say_goodbye();
     auto kept = result;
-    kept["role"] = bench.calls() ? "source" : "destination";
+    kept["role"] = name_of(bench.role());
     if (auto const added = History{bench.task().history}.add(kept); !added)
         bench.log().warn(sentence(added.error()));
     auto const code = code_of(result);

@@ -217,12 +217,13 @@ TEST_F(Recovery, IsTriedAfterAWorkerDied) {
     EXPECT_EQ(alpha.history().at(0).at("id"), id);
 }
 
-TEST_F(Recovery, HelpsTheOtherHostWhenItCalls) {
+TEST_F(Recovery, HearsTheOtherHostWhenItCalls) {
     RunningDaemon alpha{"alpha"}, beta{"beta"};
+    head.role = service::Role::destination;
+    head.peer = "somebody";
     cut_off(beta);
     tests::let_trust_each_other(alpha, beta);
     beta.start();
-    beta.wait_until_idle();
     // What a recovering worker of alpha does.
     net::Link link;
     auto const connected = link.connect({.host = "127.0.0.1",
@@ -237,6 +238,33 @@ TEST_F(Recovery, HelpsTheOtherHostWhenItCalls) {
     auto const answer = link.receive();
     ASSERT_TRUE(answer) << answer.error().message;
     EXPECT_EQ(answer.value().size(), 8U); // "who? you"
+}
+
+TEST_F(Recovery, IsLeftWhenTheDaemonEndsAndTriedAtItsNextStart) {
+    RunningDaemon beta{"beta"};
+    head.role = service::Role::destination;
+    head.peer = "somebody";
+    cut_off(beta);
+    beta.start();
+    beta.stop();
+    beta.start();
+    EXPECT_EQ(beta.status().at("migrations").size(), 1U);
+    EXPECT_EQ(beta.history().at(0).at("outcome"), "attention");
+}
+
+TEST_F(Recovery, TakesAPersonsWord) {
+    RunningDaemon beta{"beta"};
+    head.role = service::Role::destination;
+    head.peer = "somebody";
+    cut_off(beta);
+    beta.start();
+    auto const id = text_of(head.id);
+    EXPECT_EQ(client::status_of(beta.ask({{"request", "resolve"}, {"id", "abc"}, {"here", true}})), 3);
+    EXPECT_EQ(client::status_of(beta.ask({{"request", "resolve"}, {"id", id}})), 3);
+    EXPECT_EQ(beta.ask({{"request", "resolve"}, {"id", id.substr(0, 8)}, {"here", true}}).at("outcome"), "resolving");
+    beta.wait_until_idle();
+    EXPECT_EQ(beta.history().at(0).at("word"), "here");
+    EXPECT_EQ(client::status_of(beta.ask({{"request", "resolve"}, {"id", id}, {"here", true}})), 3);
 }
 
 TEST_F(Recovery, OfWhatNobodyRemembersIsRefused) {

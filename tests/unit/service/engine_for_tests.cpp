@@ -1,6 +1,9 @@
 // A worker whose engine moves nothing, and does all that a worker can: what `options.act` of the request says.
 
 #include <csignal>
+#include <future>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -76,16 +79,41 @@ class EngineForTests : public service::Engine {
             TRY(journal->append({.state = "recovered", .holder = Holder::here, .final = true, .detail = {}}));
             return Summary{{"vm", head.vm}, {"entries", entries.size()}};
         }
-        auto* const link = TRY(bench.link(1));
+        if (head.role == service::Role::destination)
+            return be_asked(*journal, bench);
+        auto const link = TRY(bench.call_again("127.0.0.1"));
         TRY(link->send(octets("who has it?")));
         auto const answer = text_of(TRY(link->receive()));
         TRY(journal->append({.state = "recovered", .holder = Holder::here, .final = true, .detail = {}}));
         return Summary{{"vm", head.vm}, {"answer", answer}};
     }
-    Result<Summary> help_recovering(Workbench& bench) override {
-        auto* const link = TRY(bench.link(1));
+
+  private:
+    struct Waiting : service::Callee {
+        void called(std::unique_ptr<net::Link> link) override { calls.set_value(std::move(link)); }
+        void told_to_stop() override { calls.set_value(nullptr); }
+        void resolved(bool here) override {
+            word = here;
+            calls.set_value(nullptr);
+        }
+        std::optional<bool> word;
+        std::promise<std::unique_ptr<net::Link>> calls;
+    };
+    static Result<Summary> be_asked(service::Journal& journal, Workbench& bench) {
+        Waiting waiting;
+        bench.tell(&waiting);
+        bench.progress({{"state", "waits"}});
+        auto const link = waiting.calls.get_future().get();
+        bench.tell(nullptr);
+        if (waiting.word) {
+            TRY(journal.append({.state = "recovered", .holder = Holder::here, .final = true, .detail = {}}));
+            return Summary{{"word", *waiting.word ? "here" : "there"}};
+        }
+        if (!link)
+            return fail(Kind::attention, "it was left");
         auto const asked = text_of(TRY(link->receive()));
         TRY(link->send(octets(asked + " you")));
+        TRY(journal.append({.state = "recovered", .holder = Holder::there, .final = true, .detail = {}}));
         static_cast<void>(link->close({}));
         return Summary{};
     }

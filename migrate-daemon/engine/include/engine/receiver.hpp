@@ -49,6 +49,8 @@ class Receiver {
     outcome::Result<void> settle() { return shell_->settle(); }
 
     [[nodiscard]] std::uint32_t domain() const { return shell_->domain(); }
+    /// What it is called until it has settled.
+    [[nodiscard]] std::string const& temporary() const { return temporary_; }
     [[nodiscard]] Description const& description() const { return description_; }
     [[nodiscard]] std::uint64_t octets() const { return octets_; }
 

@@ -79,4 +79,8 @@ class Shell {
     std::vector<std::byte> store_page_, console_page_;
 };
 
+/// A domain that was called @p temporary gets the name of @p configuration, and libxl's note of having been made from that.
+Result<void> give_identity(Toolstack const& tools, std::uint32_t domain, std::string const& temporary,
+                           std::string const& configuration);
+
 } // namespace hypervisor

@@ -49,7 +49,8 @@ class Suspension {
 };
 
 /// For who finds a domain that was to be stopped, by somebody who is no more: takes back a request that was not taken up, waits for one that
-/// was, and lets the domain go on.
-void let_go(Toolstack const& tools, std::uint32_t domain, Way way);
+/// was, up to @p patience, and lets the domain go on. Nothing, if it goes on already.
+void let_go(Toolstack const& tools, std::uint32_t domain, Way way,
+            std::chrono::milliseconds patience = std::chrono::seconds{60});
 
 } // namespace hypervisor

@@ -84,7 +84,8 @@ class Link {
     /// Ends it at once. REQUIRES: no call is under way in another thread.
     ~Link();
 
-    /// Returns when all connections are there. `connect`: nobody there, or we do not know each other. Once.
+    /// Returns when all connections are there. `connect`: nobody there, or we do not know each other; `precondition`: asked `again`, and the
+    /// migration is not known there. Once.
     outcome::Result<void> connect(Call const& call, Deadline deadline);
 
     /// A connection whose first octets were read and answered with welcome in @p version; takes @p socket. `host`: this one's name.

@@ -1,7 +1,7 @@
 /// The seam between the daemon and what moves a domain: a worker process has one engine, and runs one migration with it.
 ///
 /// The daemon knows connections, journals, progress and results; the engine knows domains, pages and the protocol between two of its kind.
-/// All its calls may block; it is told to stop by its link, which is cancelled.
+/// All its calls may block.
 #pragma once
 
 #include <functional>
@@ -24,13 +24,32 @@ struct MoveRequest {
     nlohmann::json options; ///< an object
 };
 
+/// What may come to an engine at any time, in a thread of the workbench.
+class Callee {
+  public:
+    virtual ~Callee() = default;
+    /// The other host has called about this migration once more: a link without streams, open.
+    virtual void called(std::unique_ptr<net::Link> link) = 0;
+    /// An operator, or a daemon that ends, wants it to stop.
+    virtual void told_to_stop() = 0;
+    /// A person says whose the guest is, this host's or the other's, where no journal can.
+    virtual void resolved(bool here) = 0;
+};
+
 /// What the engine may use of the worker that it runs in.
 class Workbench {
   public:
     virtual ~Workbench() = default;
-    /// The link to the other host, open. An engine that calls (run_outgoing, recover) asks for it when it has found that it has something to
-    /// move, with so many streams; one that was called has it at once. `connect`: it cannot be had.
+    /// The link to the other host, open. An engine that calls (run_outgoing) asks for it when it has found that it has something to move, with
+    /// so many streams; one that was called (run_incoming) has it at once. `connect`: it cannot be had.
     virtual outcome::Result<net::Link*> link(std::uint8_t streams) = 0;
+    /// Calls the other host about a migration that has begun: a link without streams, of the caller's. `precondition`: it knows nothing of this
+    /// migration (any more); `connect`: it cannot be had now.
+    virtual outcome::Result<std::unique_ptr<net::Link>> call_again(std::string const& host) = 0;
+    /// Who is called from now on; null: nobody, and when it returns nobody is being called. Without one, being told to stop cancels the link.
+    virtual void tell(Callee* callee) = 0;
+    /// The link is cancelled: whatever waits for it returns.
+    virtual void hang_up() = 0;
     /// This migration's, made when it is first asked for; what is appended to it is on the disk when append() returns. The names are for
     /// people who read it.
     virtual outcome::Result<Journal*> journal(std::string const& vm, std::string const& peer) = 0;
@@ -52,11 +71,9 @@ class Engine {
     virtual outcome::Result<Summary> run_outgoing(MoveRequest const& request, Workbench& bench) = 0;
     /// Takes a domain from the one who called.
     virtual outcome::Result<Summary> run_incoming(Workbench& bench) = 0;
-    /// A journal says that a migration was begun, and not how it ended: puts right what can be, alone or with the other host.
+    /// A journal says that a migration was begun, and not how it ended: puts right what can be, alone or with the other host, which may call, too.
     virtual outcome::Result<Summary> recover(JournalHead const& head, std::vector<JournalEntry> const& entries,
                                              Workbench& bench) = 0;
-    /// The other host does that, and has called.
-    virtual outcome::Result<Summary> help_recovering(Workbench& bench) = 0;
 };
 
 using EngineMaker = std::function<std::unique_ptr<Engine>()>;

@@ -34,6 +34,7 @@ struct JournalHead {
     Role role = Role::source;
     std::string vm; ///< empty at a destination that has not been told yet
     std::string peer;
+    bool insecure = false; ///< it went without TLS
 };
 
 struct JournalEntry {

@@ -1,0 +1,180 @@
+#include "recovery.hpp"
+
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "arrival.hpp"
+#include "hypervisor/suspension.hpp"
+#include "migrate/incoming.hpp"
+#include "migrate/outgoing.hpp"
+#include "moments.hpp"
+#include "move_loop.hpp"
+
+namespace mover {
+namespace {
+
+using migrate::Journaled;
+using nlohmann::json;
+using outcome::fail;
+using outcome::Kind;
+using outcome::Result;
+namespace action = migrate::action;
+namespace event = migrate::event;
+
+/// For a guest that was being suspended when its process died, and may have been let go by the guardian since.
+constexpr std::chrono::seconds kSuspending{5};
+
+struct Found {
+    Journaled state = Journaled::nothing;
+    Subject subject;
+    Whereabouts guest = Whereabouts::ended;
+};
+
+std::optional<Journaled> state_from(std::string const& name) {
+    using enum Journaled;
+    for (auto const state : {nothing, moving, commit, aborted, building, verified, committed, resumed, dropped})
+        if (name == mover::name_of(state))
+            return state;
+    return std::nullopt;
+}
+
+Result<Found> read(hypervisor::Toolstack const& tools, service::JournalHead const& head,
+                   std::vector<service::JournalEntry> const& entries) {
+    Found found;
+    found.subject.vm = head.vm;
+    for (auto const& entry : entries) {
+        auto const state = state_from(entry.state);
+        if (!state)
+            return fail(Kind::attention,
+                        "the journal speaks of a state '" + entry.state + "' that this program does not know",
+                        "is migrated older than it was? xl list on both hosts");
+        found.state = *state;
+        read_detail(entry.detail, found.subject);
+    }
+    if (!entries.empty())
+        found.guest = find(tools, found.subject, entries.back().detail);
+    return found;
+}
+
+/// What both ends do: hands for a session that was made from a journal.
+class Recovery : public MoveLoop {
+  protected:
+    Recovery(service::Workbench& bench, hypervisor::Toolstack const& tools, bool source, Found found, std::string host)
+        : MoveLoop{bench, source},
+          source_{source},
+          tools_{tools},
+          host_{std::move(host)},
+          state_{found.state},
+          guest_{found.guest} {
+        subject_ = std::move(found.subject);
+        can_be_left();
+    }
+
+    template <typename Session> Result<service::Summary> bring_to_its_end(Session session) {
+        moment(source_, "recovering");
+        run(session, event::Begin{});
+        if (decided() && decided()->outcome == migrate::Outcome::needs_attention)
+            return fail(Kind::attention, decided()->sentence, "migrate --status, on both hosts");
+        if (!session.finished())
+            return fail(Kind::attention, "it is left as it is", "the next start of migrated goes on with it");
+        return json{{"vm", subject_.vm}, {"says", decided() ? decided()->sentence : "there was nothing left to do"}};
+    }
+    void destroy_guest() {
+        if (guest_ == Whereabouts::here && libxl_domain_destroy(tools_.light(), subject_.domain, nullptr) != 0)
+            return inbox_.put(event::Failed{migrate::Reason::hypervisor,
+                                            "xl destroy " + std::to_string(subject_.domain) + " ends it"});
+        guest_ = Whereabouts::ended;
+        inbox_.put(event::GuestDestroyed{});
+    }
+
+    bool source_;
+    hypervisor::Toolstack const& tools_;
+    std::string host_; ///< the other's
+    Journaled state_;
+    Whereabouts guest_;
+};
+
+class OutgoingRecovery : public Recovery {
+  public:
+    OutgoingRecovery(service::Workbench& bench, hypervisor::Toolstack const& tools, Found found, std::string host)
+        : Recovery{bench, tools, true, std::move(found), std::move(host)} {}
+
+    Result<service::Summary> run(migrate::MigrationId const& id) {
+        using Guest = migrate::Outgoing::Guest;
+        auto const guest = guest_ == Whereabouts::here    ? Guest::here
+                           : guest_ == Whereabouts::ended ? Guest::ended
+                                                          : Guest::lost_with_host;
+        return bring_to_its_end(migrate::Outgoing::restarted(id, state_, guest));
+    }
+
+  private:
+    void act(migrate::Action const& what) override {
+        if (std::holds_alternative<action::Connect>(what))
+            call_again(host_);
+        else if (std::holds_alternative<action::ResumeGuest>(what))
+            resume_guest();
+        else if (std::holds_alternative<action::DestroyGuest>(what))
+            destroy_guest();
+    }
+    void resume_guest() {
+        if (guest_ != Whereabouts::here)
+            return inbox_.put(event::Failed{migrate::Reason::hypervisor, "it is not here any more"});
+        xc_shadow_control(tools_.control(), subject_.domain, XEN_DOMCTL_SHADOW_OP_OFF, nullptr, 0);
+        hypervisor::let_go(tools_, subject_.domain, subject_.way, kSuspending);
+        inbox_.put(event::GuestGoesOn{});
+    }
+};
+
+class IncomingRecovery : public Recovery {
+  public:
+    IncomingRecovery(service::Workbench& bench, hypervisor::Toolstack const& tools, Found found, std::string host)
+        : Recovery{bench, tools, false, std::move(found), std::move(host)} {}
+
+    Result<service::Summary> run(migrate::MigrationId const& id) {
+        if (state_ == Journaled::resumed)
+            settle_if_it_is_not();
+        return bring_to_its_end(migrate::Incoming::restarted(id, state_, guest_ == Whereabouts::here));
+    }
+
+  private:
+    void act(migrate::Action const& what) override {
+        if (std::holds_alternative<action::Connect>(what)) {
+            call_again(subject_.caller.empty() ? host_ : subject_.caller);
+        } else if (std::holds_alternative<action::RunGuest>(what)) {
+            run_guest();
+        } else if (std::holds_alternative<action::DestroyGuest>(what)) {
+            destroy_guest();
+        } else if (auto const* const decided = std::get_if<action::Decided>(&what)) {
+            if (decided->outcome == migrate::Outcome::moved)
+                settle_if_it_is_not();
+        }
+    }
+    void run_guest() {
+        auto const state = hypervisor::state_of(tools_, subject_.domain);
+        if (!state)
+            return inbox_.put(event::Failed{migrate::Reason::hypervisor, sentence(state.error())});
+        if (state.value().paused && xc_domain_unpause(tools_.control(), subject_.domain) != 0)
+            return inbox_.put(event::Failed{migrate::Reason::hypervisor, "it cannot be unpaused"});
+        inbox_.put(event::GuestRuns{ran_at(tools_, subject_.domain)});
+    }
+    void settle_if_it_is_not() {
+        auto const now = hypervisor::find_domain(tools_, std::to_string(subject_.domain));
+        if (guest_ == Whereabouts::here && now && now.value().name == subject_.temporary)
+            settle(tools_, subject_, bench_);
+    }
+};
+
+} // namespace
+
+Result<service::Summary> recover(service::JournalHead const& head, std::vector<service::JournalEntry> const& entries,
+                                 service::Workbench& bench) {
+    auto const tools = TRY(hypervisor::Toolstack::open());
+    auto found = TRY(read(tools, head, entries));
+    bench.log("brings to its end what was cut off in state " + std::string{mover::name_of(found.state)});
+    if (head.role == service::Role::source)
+        return OutgoingRecovery{bench, tools, std::move(found), head.peer}.run(head.id);
+    return IncomingRecovery{bench, tools, std::move(found), head.peer}.run(head.id);
+}
+
+} // namespace mover
