@@ -40,6 +40,7 @@ class RunningDaemon {
     }
 
     void start() {
+        context_.restart(); // after a stop()
         daemon_ = std::make_unique<service::Daemon>(context_, settings, ENGINE_FOR_TESTS);
         auto const opened = daemon_->open();
         ASSERT_TRUE(opened) << opened.error().message;
