@@ -10,6 +10,7 @@
 
 #include "client/daemon_socket.hpp"
 #include "progress.hpp"
+#include "report/page.hpp"
 #include "json/text.hpp"
 
 namespace app {
@@ -119,6 +120,8 @@ void print(Options const& options, json const& result) {
     else if (options.verb == Verb::status || options.verb == Verb::history) {
         print_list(result, "migrations");
         print_list(result, "cut_off");
+    } else if (options.verb == Verb::report) {
+        std::fputs(report::page(result).c_str(), stdout);
     } else
         std::puts(json_text::pages(result).c_str());
 }

@@ -90,7 +90,9 @@ Parsed parse_options(int count, char** words) {
     auto* const under_way = program.add_flag("--status", asked, "what is under way");
     auto* const history = program.add_flag("--history", asked, "what was");
     auto* const cancel = program.add_option("--cancel", cancelled, "stop moving: it stays")->type_name("VM|ID");
-    auto* const report = program.add_option("--report", reported, "all that is known of a move")->type_name("ID");
+    auto* const report =
+        program.add_option("--report", reported, "all that is known of a move: a page of HTML, or --format json")
+            ->type_name("ID");
     auto* const resolve =
         program
             .add_option("--resolve", resolved,

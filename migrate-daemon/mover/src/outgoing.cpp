@@ -124,6 +124,7 @@ class OutgoingMove : public MoveLoop {
     }
     Result<policy::Observation> send_round(action::SendRound const& wanted) {
         if (wanted.round == 0) {
+            bench_.progress({{"state", "precopy"}}); // the round itself is told when it is over
             guardian_.owe(engine::Debt::untrack, domain_.id);
             TRY(sender_->start());
             first_round_ = Clock::now();

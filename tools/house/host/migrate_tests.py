@@ -7,6 +7,8 @@ from house.host import disk, hosts, shape, webs
 from house.host.dom0_tests import CLEAN_LOG, in_dom0
 from house.host.domu_tests import ENDS
 from house.host.tests import HostTest
+# The page of the first move that ended here, the oldest that the history has.
+REPORT = r"""migrate --report $(migrate --history | sed -n 's/.*"id":"\([0-9a-f]*\)".*"outcome":"moved".*"role":"source".*/\1/p' | tail -n 1)"""
 
 
 def files():
@@ -103,7 +105,7 @@ def moves():
     again = "set -e\n" + webs.SHELL + ENDS + """
         answers 1; timeout 150 sh -c 'until test -s /tmp/checked; do usleep 100000; done'; grep -q ', each as it was left' /tmp/checked
         test "$(nc 10.0.0.101 19 </dev/null | head -c 4194304 | md5sum)" = "$(md5sum </tmp/sent)"
-        test "$(migrate --history | grep -c '"moved"')" = 2; timeout 120 xl shutdown -w web1 >/dev/null; gone; """ + CLEAN_LOG
+        test "$(migrate --history | grep -c '"moved"')" = 2; """ + REPORT + """ >/tmp/page; grep -q 'ms</span> it stood still' /tmp/page; timeout 120 xl shutdown -w web1 >/dev/null; gone; """ + CLEAN_LOG
     wanted = shape.Shape(hypervisor="tern", cpus=2, hosts=2, disks=(("vm", 160),))
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
         for script, host in ((here, 0), (there, 1)):

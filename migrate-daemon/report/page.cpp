@@ -1,0 +1,173 @@
+#include "report/page.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <string_view>
+#include <vector>
+
+#include "json/text.hpp"
+
+namespace report {
+namespace {
+
+using nlohmann::json;
+
+constexpr double kWidth = 900, kHeight = 220, kMargin = 40;
+
+constexpr std::string_view kHead = R"(<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Migration</title><style>
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; color: #222; background: #fff }
+h1 { font-size: 1.4em } h2 { font-size: 1.1em; margin-top: 2em }
+table { border-collapse: collapse } td, th { padding: .2em .9em; text-align: right; border-bottom: 1px solid #ddd }
+th:first-child, td:first-child { text-align: left } .big { font-size: 2em } .pale { color: #777 }
+svg { width: 100%; height: auto } svg text { font-size: 12px; fill: #555 }
+.round { fill: #4878a8 } .dirty { fill: none; stroke: #c06030; stroke-width: 2 } .black { fill: #222; opacity: .75 } .axis { stroke: #999 }
+</style></head><body>
+)";
+
+/// The parts of a blackout in their order: the engine's name, and people's.
+constexpr std::array<std::array<std::string_view, 2>, 5> kParts = {{
+    {"suspend_ms", "the guest suspends itself"},
+    {"record_ms", "its record is taken"},
+    {"last_pages_ms", "the last pages are sent"},
+    {"verify_ms", "the destination verifies and takes them in"},
+    {"commit_and_resume_ms", "both journals, and it runs"},
+}};
+
+std::string escaped(std::string_view text) {
+    std::string safe;
+    for (char const c : text)
+        switch (c) {
+        case '<': safe += "&lt;"; break;
+        case '>': safe += "&gt;"; break;
+        case '&': safe += "&amp;"; break;
+        case '"': safe += "&quot;"; break;
+        default: safe += c;
+        }
+    return safe;
+}
+
+json const& in(json const& object, std::string_view field) {
+    static json const kNothing;
+    auto const found = object.is_object() ? object.find(field) : object.end();
+    return object.is_object() && found != object.end() ? *found : kNothing;
+}
+
+std::string text(json const& object, std::string_view field) {
+    auto const& one = in(object, field);
+    return one.is_string() ? escaped(one.get_ref<std::string const&>()) : "";
+}
+
+double number(json const& object, std::string_view field) {
+    auto const& one = in(object, field);
+    return one.is_number() ? one.get<double>() : 0;
+}
+
+std::string print(char const* format, double value) {
+    char room[64];
+    std::snprintf(room, sizeof room, format, value);
+    return room;
+}
+
+/// "not measured", or so many.
+std::string measured(json const& object, std::string_view field, char const* format) {
+    return in(object, field).is_number() ? print(format, number(object, field)) : "not measured";
+}
+
+struct Round {
+    double from, ms, sent, dirty, bytes;
+};
+
+std::vector<Round> rounds_of(json const& kept) {
+    std::vector<Round> all;
+    double at = 0;
+    for (auto const& one : in(kept, "rounds")) {
+        all.push_back({at, number(one, "ms"), number(one, "sent"), number(one, "dirty"), number(one, "bytes")});
+        at += all.back().ms;
+    }
+    return all;
+}
+
+/// Bars: pages a round sent, over the time that it took. A line: pages that were dirty behind it. Dark: the blackout.
+std::string timeline(std::vector<Round> const& rounds, double blackout_ms) {
+    auto const end = rounds.back().from + rounds.back().ms, all = end + blackout_ms;
+    double most = 1;
+    for (auto const& one : rounds)
+        most = std::max({most, one.sent, one.dirty});
+    auto const x = [&](double ms) { return kMargin + ms / all * (kWidth - 2 * kMargin); };
+    auto const y = [&](double pages) { return kHeight - kMargin - pages / most * (kHeight - 2 * kMargin); };
+    auto const box = [&](char const* kind, double from, double until, double pages) {
+        return "<rect class=\"" + std::string{kind} + "\" x=\"" + print("%.1f", x(from)) + "\" y=\"" +
+               print("%.1f", y(pages)) + "\" width=\"" + print("%.1f", std::max(1.0, x(until) - x(from) - 1)) +
+               "\" height=\"" + print("%.1f", y(0) - y(pages)) + "\"/>";
+    };
+    auto drawn = "<svg viewBox=\"0 0 " + print("%.0f", kWidth) + " " + print("%.0f", kHeight) + "\">";
+    std::string line;
+    for (auto const& one : rounds) {
+        drawn += box("round", one.from, one.from + one.ms, one.sent);
+        line += print("%.1f,", x(one.from + one.ms)) + print("%.1f ", y(one.dirty));
+    }
+    drawn += "<polyline class=\"dirty\" points=\"" + line + "\"/>" + box("black", end, all, most);
+    drawn += "<line class=\"axis\" x1=\"40\" x2=\"860\" y1=\"180\" y2=\"180\"/>";
+    drawn += "<text x=\"40\" y=\"200\">0 s</text><text x=\"860\" y=\"200\" text-anchor=\"end\">" +
+             print("%.2f s", all / 1e3) + "</text><text x=\"40\" y=\"30\">" + print("%.0f pages", most) + "</text>";
+    return drawn + "</svg>\n<p class=\"pale\">Bars: pages sent in a round. Line: pages written meanwhile. Dark: the "
+                   "guest stands still.</p>\n";
+}
+
+std::string rounds_table(std::vector<Round> const& rounds) {
+    std::string table = "<table><tr><th>round</th><th>pages sent</th><th>MiB</th><th>s</th><th>MiB/s</th>"
+                        "<th>written meanwhile</th><th>MiB/s</th></tr>\n";
+    int count = 0;
+    for (auto const& one : rounds) {
+        constexpr double kMebibyte = 1 << 20, kPage = 4096;
+        auto const seconds = std::max(one.ms / 1e3, 1e-6);
+        table += "<tr><td>" + std::to_string(count++) + "</td><td>" + print("%.0f", one.sent) + "</td><td>" +
+                 print("%.1f", one.bytes / kMebibyte) + "</td><td>" + print("%.2f", seconds) + "</td><td>" +
+                 print("%.1f", one.bytes / kMebibyte / seconds) + "</td><td>" + print("%.0f", one.dirty) + "</td><td>" +
+                 print("%.1f", one.dirty * kPage / kMebibyte / seconds) + "</td></tr>\n";
+    }
+    return table + "</table>\n";
+}
+
+std::string blackout_table(json const& parts) {
+    std::string table = "<table><tr><th>part</th><th>ms</th></tr>\n";
+    for (auto const& [field, words] : kParts)
+        table += "<tr><td>" + std::string{words} + "</td><td>" + measured(parts, field, "%.1f") + "</td></tr>\n";
+    return table + "</table>\n";
+}
+
+} // namespace
+
+std::string page(json const& known) {
+    auto const& migration = in(known, "migration");
+    auto const& kept = in(known, "report");
+    auto const& summary = in(kept, "summary");
+    auto html = std::string{kHead} + "<h1>" + text(migration, "vm") + ": " + text(migration, "source") + " &rarr; " +
+                text(migration, "destination") + ", " + text(migration, "outcome") + "</h1>\n<p class=\"pale\">" +
+                text(migration, "id") + "</p>\n";
+    if (!text(migration, "message").empty())
+        html += "<p>" + text(migration, "message") + "</p>\n";
+    auto const rounds = rounds_of(kept);
+    if (rounds.empty())
+        return html +
+               "<p>Nothing more was kept of it: a report is written by the host that the guest left, when it has "
+               "arrived.</p>\n</body></html>\n";
+    auto const blackout = number(summary, "blackout_ms");
+    html += "<p><span class=\"big\">" + measured(summary, "blackout_ms", "%.1f ms") +
+            "</span> it stood still, by the hypervisors' stamps; the clocks agree within " +
+            measured(summary, "clock_error_ms", "%.2f ms") + ".<br>" +
+            print("%.2f s", number(migration, "total_ms") / 1e3) + " in all, " +
+            print("%.1f MiB", number(summary, "bytes") / (1 << 20)) + ", " +
+            print("%.0f rounds", number(summary, "rounds")) + ".</p>\n";
+    html += "<h2>Rounds</h2>\n" + timeline(rounds, blackout) + rounds_table(rounds);
+    html += "<h2>The blackout</h2>\n" + blackout_table(in(summary, "parts")) +
+            "<p class=\"pale\">The parts are this host's intervals one after the other; between them lie messages. Gap "
+            "in the guest's own clock: " +
+            measured(summary, "guest_gap_ms", "%.1f ms") +
+            "; gap of its heartbeat seen from outside: " + measured(summary, "outside_gap_ms", "%.1f ms") + ".</p>\n";
+    return html + "</body></html>\n";
+}
+
+} // namespace report
