@@ -2,7 +2,7 @@
 import re
 import subprocess
 
-from house import boot_bench, build, domu_bench, guest_bench, iso, logdirty_bench, machine, paths
+from house import boot_bench, build, domu_bench, downtime_bench, guest_bench, iso, logdirty_bench, machine, paths
 from house.say import Arguments, Failure, say, step
 
 ABOUT = """Builds what ships and measures it: each room's Google Benchmark on this machine, then our guest 'bench', which prints
@@ -13,11 +13,12 @@ what hypercalls and page faults cost it in QEMU.
   ./tern bench guest       Linux in dom0, beside real Xen and the bare kernel: ./tern bench guest --help
   ./tern bench boot        from QEMU's start to dom0's shell, beside real Xen: ./tern bench boot --help
   ./tern bench domu        guests' network, disk and clock, beside real Xen: ./tern bench domu --help
-  ./tern bench logdirty    what it costs to know what a guest writes: ./tern bench logdirty --help"""
+  ./tern bench logdirty    what it costs to know what a guest writes: ./tern bench logdirty --help
+  ./tern bench downtime    how long a guest that moves stands still, beside real Xen: ./tern bench downtime --help"""
 
 GUEST = "guest.bench"
 OF_LINUX = {"guest": guest_bench.main, "boot": boot_bench.main, "domu": domu_bench.main,
-            "logdirty": logdirty_bench.main}
+            "downtime": downtime_bench.main, "logdirty": logdirty_bench.main}
 
 
 def programs():

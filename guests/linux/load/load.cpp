@@ -28,7 +28,7 @@ constexpr char const* kUsage = R"(usage: tern-load COMMAND ...
   check MIB SECONDS                writes to pages of MIB MiB here and there, and sees whether each is as it was left
   dirty MIB RATE                   writes to each page of MIB MiB in turn, RATE MiB a second; 0: as fast as it can
   touch MIB SECONDS                writes to each page of MIB MiB in turn, as fast as it can: MiB a second
-  beat ADDRESS PORT PERIOD         sends a datagram each PERIOD microseconds
+  beat ADDRESS PORT PERIOD         sends a datagram each PERIOD microseconds, before all others' work
   sink PORT                        serves `send`
   echo PORT                        serves `ask`
   send ADDRESS PORT MIB            MiB a second to a sink

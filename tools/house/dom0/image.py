@@ -15,7 +15,7 @@ from house.say import Failure, step
 
 SOURCE = paths.ROOT / "guests/linux"
 BUILD = paths.BUILD / "linux"
-PROGRAMS = {name: paths.BUILD / f"release/guests/linux/linux-{name}" for name in ("agent", "bench", "churn", "harvest", "load", "record", "sched")}  # our own
+PROGRAMS = {name: paths.BUILD / f"release/guests/linux/linux-{name}" for name in ("agent", "bench", "carry", "churn", "harvest", "load", "record", "sched")}  # our own
 PROGRAMS["migrate"] = paths.BUILD / "release/migrate-daemon/app/migrate"
 PROGRAMS["migrated"] = paths.BUILD / "release/migrate-daemon/migrated/migrated"
 GUESTS = {name: paths.guest("release", name) for name in paths.guest_names()}  # our own kernels

@@ -25,17 +25,20 @@ def answer(frame):
     if len(frame) < ETHERNET.size:
         return None
     _, sender, kind = ETHERNET.unpack_from(frame)
-    body = {ARP: answer_arp, IPV4: answer_udp}.get(kind, lambda _: None)(frame[ETHERNET.size:])
+    if kind == ARP:
+        return answer_arp(frame, ADDRESS, STATION)
+    body = answer_udp(frame[ETHERNET.size:]) if kind == IPV4 else None
     return body and ETHERNET.pack(sender, STATION, kind) + body
 
 
-def answer_arp(body):
-    if len(body) < ARP_BODY.size:
+def answer_arp(frame, mine, station):
+    """What one whose address is `mine` says to who asks for it; None if nobody does."""
+    if len(frame) < ETHERNET.size + ARP_BODY.size or ETHERNET.unpack_from(frame)[2] != ARP:
         return None
-    *form, operation, station, address, _, asked = ARP_BODY.unpack_from(body)
-    if operation != REQUEST or asked != ADDRESS:
+    *form, operation, asker, address, _, asked = ARP_BODY.unpack_from(frame, ETHERNET.size)
+    if operation != REQUEST or asked != mine:
         return None
-    return ARP_BODY.pack(*form, REPLY, STATION, ADDRESS, station, address)
+    return ETHERNET.pack(asker, station, ARP) + ARP_BODY.pack(*form, REPLY, station, mine, asker, address)
 
 
 def answer_udp(body):

@@ -1,0 +1,108 @@
+"""Someone on the wire, outside of all hosts, who notes when each heartbeat of a guest comes (`tern-load beat`), by this machine's clock.
+
+He has one address and answers who asks for it. A beat is a datagram to him with its number and the time on the sender's own clock, which
+stands still while the sender does not run. So between two beats that come one after the other, what passed here and what passed
+there differ by the time for which the sender did not run.
+
+The hosts' cards are joined by hubs, so he is shown all that they say to each other, and has to be quick with what is not for him.
+"""
+import itertools
+import struct
+import threading
+import time
+
+from house.host import hosts, reflector
+from house.host.reflector import ETHERNET, IPV4, IPV4_HEAD, LENGTH, UDP
+from house.say import Failure
+
+ADDRESS = bytes((10, 0, 0, 253))
+STATION = bytes.fromhex("525400540ffe")
+BROADCAST = b"\xff" * 6
+PORT = 9
+PIECE = 1 << 20
+UDP_HEAD = struct.Struct("!HHHH")
+BEAT = struct.Struct("<QQ")  # its number, nanoseconds: guests/linux/load/network.cpp
+
+
+def beat_in(frame):
+    """(number, the sender's nanoseconds) if it is a beat to him, else None."""
+    if len(frame) < ETHERNET.size + IPV4_HEAD.size or ETHERNET.unpack_from(frame)[2] != IPV4:
+        return None
+    version, _, protocol, _, _, destination = IPV4_HEAD.unpack_from(frame, ETHERNET.size)
+    at = ETHERNET.size + (version & 0xF) * 4
+    if protocol != UDP or destination != ADDRESS or len(frame) < at + UDP_HEAD.size + BEAT.size:
+        return None
+    _, port, length, _ = UDP_HEAD.unpack_from(frame, at)
+    return BEAT.unpack_from(frame, at + UDP_HEAD.size) if (port, length) == (PORT, UDP_HEAD.size + BEAT.size) else None
+
+
+class Frames:
+    """Takes apart what comes over a wire; of its frames keeps those that could be for him."""
+
+    def __init__(self):
+        self.rest = b""
+
+    def feed(self, data):
+        data = self.rest + data if self.rest else data
+        at, end, found = 0, len(data), []
+        while end - at >= LENGTH.size:
+            length, = LENGTH.unpack_from(data, at)
+            if end - at < LENGTH.size + length:
+                break
+            at += LENGTH.size
+            if data.startswith((STATION, BROADCAST), at):
+                found.append(data[at:at + length])
+            at += length
+        self.rest = data[at:]
+        return found
+
+
+class Listener:
+    """At the far end of a laboratory's wire, until the laboratory ends."""
+
+    def __init__(self, laboratory):
+        self.end = hosts.connect(laboratory.folder, f"wire.{laboratory.shape.hosts - 1}")
+        self.beats = []  # (arrival, number, the sender's time), nanoseconds; grows
+        self.came = threading.Condition()
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        frames = Frames()
+        try:
+            while data := self.end.recv(PIECE):
+                now = time.monotonic_ns()
+                new = [(now, *beat) for beat in map(self.heard, frames.feed(data)) if beat]
+                if new:
+                    with self.came:
+                        self.beats += new
+                        self.came.notify_all()
+        except OSError:
+            pass  # whoever waits is told by time
+        self.end.close()
+
+    def heard(self, frame):
+        """The beat in it; else, if it asks for him, it is answered."""
+        beat = beat_in(frame)
+        if beat is None and (answer := reflector.answer_arp(frame, ADDRESS, STATION)):
+            self.end.sendall(LENGTH.pack(len(answer)) + answer)
+        return beat
+
+    def wait(self, count, seconds):
+        """Until so many more have come."""
+        with self.came:
+            wanted = len(self.beats) + count
+            if not self.came.wait_for(lambda: len(self.beats) >= wanted, seconds):
+                raise Failure(f"the guest is not heard: {len(self.beats) + count - wanted} heartbeats of {count} in {seconds} s")
+
+    def since(self, begin):
+        """The beats that came after `begin`, and the last one before."""
+        with self.came:
+            first = next((at for at in range(len(self.beats) - 1, -1, -1) if self.beats[at][0] < begin), 0)
+            return self.beats[first:]
+
+
+def largest_gap(beats):
+    """(here, on the sender's clock): nanoseconds between the two neighbours that came furthest apart."""
+    if len(beats) < 2:
+        raise Failure("the guest was not heard")
+    return max((second[0] - first[0], second[2] - first[2]) for first, second in itertools.pairwise(beats))
