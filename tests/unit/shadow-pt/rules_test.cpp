@@ -153,6 +153,21 @@ TEST_F(ShadowPaging, ATableThatEveryCpuHasFlushedSinceCostsNoFlush) {
     EXPECT_EQ(host.retired, 0U);
 }
 
+TEST_F(ShadowPaging, ATableWhoseWritableEntryLostItsDirtyBitFirstIsReadOnlyAllTheSame) {
+    auto const used = root();
+    ASSERT_TRUE(write(kL1, 0, entry(kData, kBoth | pte::kDirty)).ok()); // from here on TLBs may write
+    ASSERT_TRUE(write(kL1, 0, entry(kData, kBoth)).ok());               // and still do: the guest did not flush
+    FlushDebt debt;
+    ASSERT_TRUE(paging.update_va(used, page(0), entry(kData, kRead), debt).ok());
+    EXPECT_TRUE(debt.empty()) << "that entry let nobody write";
+    host.on_retire = [&] { word(kData, 3) = entry(9, kRead); };
+    ASSERT_TRUE(paging.pin(1, Gfn{kData}).ok());
+    EXPECT_EQ(host.retired, 1U);
+    EXPECT_EQ(shadow(kData, 3).frame(), FakeHost::own_frame(9));
+    EXPECT_TRUE(paging.unpin(Gfn{kData}).ok());
+    end(used);
+}
+
 // --- SP-9, SP-10 -----------------------------------------------------------------------------------------------------------
 
 TEST_F(ShadowPaging, PreemptedAtEveryChanceEverythingEndsAndNothingLeaks) {

@@ -253,11 +253,13 @@ class Operations : public Accesses {
         if (!status.ok())
             return;
         after_operation();
-        // One that processors could have cached, and that allows less now.
+        // One that processors could have cached, and that allows less now. By an entry without D nobody can write: if one still can
+        // since the guest took its D, the guest owes the flush; as for an A that it took.
         auto const now = reference.meaning(place);
         auto const& leaf = means.leaf;
+        bool const wrote = leaf.write && GuestEntry{before}.dirty();
         bool const narrowed =
-            !now.present || now.frame != leaf.frame || (leaf.write && !now.write) || (leaf.execute && !now.execute);
+            !now.present || now.frame != leaf.frame || (wrote && !now.write) || (leaf.execute && !now.execute);
         if (narrowed && GuestEntry{before}.accessed())
             means_it_now(current_, root_number(root), va);
     }

@@ -247,6 +247,8 @@ class Reference {
         } else if (entry.frame() == machine_.special_gfn(0) || entry.frame() == machine_.special_gfn(1)) {
             meaning.frame = Mfn{entry.frame() == machine_.special_gfn(0) ? kFirstSpecial : kFirstSpecial + 1};
             meaning.kind = TargetKind::special;
+        } else if (machine_.frame(Mfn{place.table}).use() != shadow_pt::table_use(level)) {
+            return {}; // of a root or a pin that is just being given back: plain memory again, in which anything may stand
         } else {
             Machine::must(Machine::is_device(Mfn{entry.frame().raw()}) && level == 1, "an entry names nothing");
             meaning.frame = Mfn{entry.frame().raw()};
