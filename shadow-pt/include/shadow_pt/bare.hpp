@@ -88,6 +88,7 @@ template <Host H> base::Status Paging<H>::materialize(Mfn table, unsigned level,
     cease_to_be_bare(table);
     frame.set_link(shadow);
     Counters::bump(counters_.tables_built);
+    Counters::bump(counters_.shadows_filled);
     return {};
 }
 

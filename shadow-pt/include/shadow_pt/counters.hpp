@@ -13,6 +13,10 @@ struct Counters {
     Count tables_torn{0};
     Count tables_without_shadow{0}; ///< when they were made: the pool was full, or nobody was in a hurry (SP-10, SP-23)
     Count shadows_evicted{0};       ///< since the pool was full (SP-10)
+    Count uppers_evicted{0};        ///< of these: above L1
+    Count evicted_in_use{0};        ///< of these: used since the hand last passed, but there was nothing better
+    Count evicted_new{0};           ///< of these: a fault had just brought it, but there was nothing better
+    Count shadows_filled{0};        ///< of tables without one, because they were needed
     Count entries_updated{0};       ///< by hypercalls
     Count stores_emulated{0};       ///< by faults (SP-18)
     Count hidden_faults{0};         ///< faults that the guest never saw (SP-15..17)

@@ -204,6 +204,10 @@ template <Host H> bool Paging<H>::evict(Mfn table, Mfn shadow, unsigned level, S
     frame.clear_link();
     frame.make_bare(base::kTableEntries);
     Counters::bump(counters_.shadows_evicted);
+    if (level > 1)
+        Counters::bump(counters_.uppers_evicted);
+    if (sweep.spare != Spare::used)
+        Counters::bump(sweep.spare == Spare::fresh ? counters_.evicted_in_use : counters_.evicted_new);
     host_.free_shadow(shadow, host_.clock().now());
     return true;
 }
