@@ -272,7 +272,7 @@ def tests():
 
 def slow_tests():
     """What takes long; and on real Xen the same tests, to show that they ask for what Xen does."""
-    return [HostTest("qemu.domu.pressure", pressure),  # it has not passed yet: a wait at or after the save does not end
+    return [HostTest("qemu.domu.pressure", pressure),  # it has not passed yet: one of its waits does not end
             HostTest("qemu.domu.many", functools.partial(many, "tern", 16)),
             HostTest("qemu.domu.thousand", functools.partial(thousand, "tern")),
             HostTest("qemu.domu.large", functools.partial(neighbours, "tern", 256)),
