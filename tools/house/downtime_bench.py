@@ -15,7 +15,7 @@ import re
 import statistics
 import time
 
-from house import build, paths
+from house import build, paths, results
 from house.guest_bench import CPU, at_least
 from house.host import disk, hosts, listener, shape, webs
 from house.say import Arguments, Failure, Progress, say, step
@@ -25,6 +25,7 @@ heartbeat, and prints how long a move took, what it sent, and for how long the g
 
   ./tern bench downtime
   ./tern bench downtime --against xen --runs 10 --workload dirty:64M@4M
+  ./tern bench downtime --against xen --keep     the ratio of blackouts is what qemu.migrate.downtime compares with from then on
 
 Workloads: idle; dirty:SIZE@RATE, the guest writes to SIZE of its memory, so much a second (0: as fast as it can); http, the host that it
 moves to asks for its page, again and again."""
@@ -33,6 +34,7 @@ RUNS, MEMORY, PERIOD_US = 6, 256, 5000
 A_SECOND = 1_000_000 // PERIOD_US  # heartbeats
 PATIENCE = 120  # seconds without a heartbeat that was to come
 ADDRESSES = ("10.0.0.1", "10.0.0.2")
+BASELINE = paths.ROOT / "bench/baseline.json"
 PORT = 4000  # where Xen's hosts take guests
 
 CREATE = webs.SHELL + """set -e; xl create /etc/xen/web.cfg memory=$1 >/dev/null
@@ -69,13 +71,18 @@ def main(words):
     parser.add_argument("--memory", type=shape.mebibytes, default=MEMORY, metavar="M", help=f"of the guest; default {MEMORY}M")
     parser.add_argument("--cpus", type=shape.number(64), default=2, metavar="N", help="of each machine; default 2")
     parser.add_argument("--cpu", default=CPU, metavar="MODEL", help=f"of QEMU; default {CPU}, which real Xen's guests bear")
+    parser.add_argument("--keep", action="store_true", help="write the ratio to bench/baseline.json")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     chosen = parser.parse_args(words)
     if 2 * chosen.workload[2] > chosen.memory:
         parser.error(f"--workload: at most half of the guest's {chosen.memory}M can be written to")
+    if chosen.keep and not chosen.against:
+        parser.error("--keep: there is a ratio only --against xen")
     build.set_up()
     systems = ("tern", *filter(None, [chosen.against]))
     rows = measure(systems, chosen.runs, chosen.workload, chosen.memory, chosen.cpus, chosen.cpu)
+    if chosen.keep:
+        BASELINE.write_text(json.dumps(baseline(rows, chosen.cpus), indent=2) + "\n")
     print(json.dumps({"schema": 1, "rows": rows}) if chosen.format == "json" else table(rows), flush=True)
     return 0
 
@@ -174,8 +181,9 @@ class Pair:
 
 def figures_of(said, beats, quiet):
     """A row's figures: what was said of the move, and what was heard during it, and in the seconds before."""
-    outside, guest = listener.largest_gap(beats)
-    heard = {"blackout_ms": outside - guest, "guest_gap_ms": guest, "outside_gap_ms": outside,
+    outside, place = listener.largest_gap(beats)
+    blackout = listener.stood_still(beats, place, A_SECOND)
+    heard = {"blackout_ms": blackout, "guest_gap_ms": outside - blackout, "outside_gap_ms": outside,
              "quiet_gap_ms": listener.largest_gap(quiet)[0]}
     heard = {name: round(nanoseconds / 1e6, 3) for name, nanoseconds in heard.items()}
     return {name: said[name] for name in ("total_ms", "bytes", "rounds")} | heard | {
@@ -205,6 +213,12 @@ def ratio(rows, name):
     """Of the medians, Tern's to Xen's; None if one was not measured."""
     ours, theirs = (median_of(rows, system, name) for system in ("tern", "xen"))
     return ours / theirs if ours is not None and theirs else None
+
+
+def baseline(rows, cpus):
+    """What bench/baseline.json keeps: a ratio, since it hangs less on the machine than times do."""
+    return {"schema": 1, "downtime": {"workload": rows[0]["workload"], "cpus": cpus, "runs": len({row["run"] for row in rows}),
+                                      "blackout_ratio": round(ratio(rows, "blackout_ms"), 3), "commit": results.commit()}}
 
 
 def table(rows):

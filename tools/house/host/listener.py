@@ -1,8 +1,7 @@
 """Someone on the wire, outside of all hosts, who notes when each heartbeat of a guest comes (`tern-load beat`), by this machine's clock.
 
 He has one address and answers who asks for it. A beat is a datagram to him with its number and the time on the sender's own clock, which
-stands still while the sender does not run. So between two beats that come one after the other, what passed here and what passed
-there differ by the time for which the sender did not run.
+stands still while the sender does not run. So what passed here and what passed there differ by the time for which it did not run.
 
 The hosts' cards are joined by hubs, so he is shown all that they say to each other, and has to be quick with what is not for him.
 """
@@ -102,7 +101,18 @@ class Listener:
 
 
 def largest_gap(beats):
-    """(here, on the sender's clock): nanoseconds between the two neighbours that came furthest apart."""
+    """(nanoseconds, its place): between the beat at that place and the next, which came furthest apart."""
     if len(beats) < 2:
         raise Failure("the guest was not heard")
-    return max((second[0] - first[0], second[2] - first[2]) for first, second in itertools.pairwise(beats))
+    return max((second[0] - first[0], place) for place, (first, second) in enumerate(itertools.pairwise(beats)))
+
+
+def stood_still(beats, place, most):
+    """Nanoseconds for which the sender's clock stood still between the beat at `place` and the next.
+
+    The next alone would not tell: what is sent while there is no network yet waits in the sender's queue, and comes late. So it is by
+    how much the least time from sending to coming has grown, of up to `most` beats before and all that came after.
+    """
+    def least(some):
+        return min(came - sent for came, _, sent in some)
+    return least(beats[place + 1:]) - least(beats[max(place + 1 - most, 0):place + 1])

@@ -2,7 +2,7 @@
 import functools
 import json
 
-from house import paths
+from house import downtime_bench, paths
 from house.host import disk, hosts, shape, webs
 from house.host.dom0_tests import CLEAN_LOG, in_dom0
 from house.host.domu_tests import ENDS
@@ -115,6 +115,16 @@ def moves():
         laboratory.shell(again, host=0)
 
 
+def downtime():
+    """A short form of ./tern bench downtime: the median of three pairs; the guest's blackout is no more than one and a half times the
+    part of real Xen's that bench/baseline.json keeps."""
+    kept = json.loads(downtime_bench.BASELINE.read_text())["downtime"]
+    rows = downtime_bench.measure(("tern", "xen"), 3, downtime_bench.workload(kept["workload"]), cpus=kept["cpus"])
+    now = downtime_bench.ratio(rows, "blackout_ms")
+    assert now <= 1.5 * kept["blackout_ratio"], (f"{now:.2f} of Xen's blackout, where {kept['blackout_ratio']:.2f} is kept\n"
+                                                 f"{downtime_bench.table(rows)}")
+
+
 def hundred(times=100):
     """So many times in a row into a file and out of it: the guest's memory is as it left it, and its connection lives on."""
     script = "set -e\n" + webs.SHELL + ENDS + f"""
@@ -132,4 +142,6 @@ def tests():
 
 
 def slow_tests():
-    return [HostTest("qemu.migrate.faults", faults), HostTest("qemu.migrate.hundred", functools.partial(hundred, 100))]
+    # There is something to compare with once ./tern bench downtime --against xen --keep has been run on a quiet machine.
+    compared = [HostTest("qemu.migrate.downtime", downtime)] if downtime_bench.BASELINE.exists() else []
+    return [*compared, HostTest("qemu.migrate.faults", faults), HostTest("qemu.migrate.hundred", functools.partial(hundred, 100))]
