@@ -10,7 +10,7 @@ class Failure(Exception):
 
 
 def say(text):
-    print(f"tern: {text}\n", end="", file=sys.stderr, flush=True)  # in one piece: several threads may have something to say
+    print(f"tern: {text}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

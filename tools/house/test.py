@@ -21,9 +21,6 @@ The last line is "N passed, N failed"; exits 0 only if none failed.
   ./tern test qemu.linux         dom0 on machines of every kind
   ./tern test qemu.debian        a whole Debian as dom0; 10 minutes under load, with the debug image and with that which ships"""
 
-HOSTS_AT_ONCE = 2  # tests of hosts with Linux: much of a boot keeps one CPU busy
-
-
 def arguments_of(words):
     parser = Arguments("test", ABOUT)
     parser.add_argument("--all", action="store_true", help="also fuzzers, the whole boot matrix, and hosts with Linux")
@@ -70,7 +67,7 @@ def main(words):
         counted += guests.run(machine_tests)
         if dom0:
             image.make()  # before any of them waits for it
-        counted += host_tests.run(dom0, at_once=HOSTS_AT_ONCE)
+        counted += host_tests.run(dom0)
         if chosen.all:
             if not chosen.pattern:
                 results.record("tests", counted.failed == 0, time.monotonic() - begin, str(counted))

@@ -1,5 +1,4 @@
 """The tests of ./tern exec and ./tern lab themselves, on hosts without a hypervisor: they boot soonest."""
-import concurrent.futures
 import contextlib
 import dataclasses
 import os
@@ -132,24 +131,18 @@ def tests():
     return [HostTest(f"qemu.exec.{name}", body) for name, body in bodies.items()]
 
 
-def outcome(test):
-    """(what is wrong, seconds); nothing is wrong if the test passes."""
-    begin, problem = time.monotonic(), ""
-    with step(test.name):
-        try:
-            test.body()
-        except (AssertionError, Failure, subprocess.TimeoutExpired) as failure:
-            problem = str(failure) or repr(failure)
-            say(f"FAILED {test.name}: {problem}")
-    return problem, time.monotonic() - begin
-
-
-def run(chosen, each=None, at_once=1):
-    """Runs the chosen tests, `at_once` of them at a time; `each` is told (test, passed, seconds, note) as they end."""
+def run(chosen, each=None):
+    """Runs the chosen tests, one after the other; `each` is told (test, passed, seconds, note) as they end."""
     counted = Count()
-    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        for test, (problem, seconds) in zip(chosen, pool.map(outcome, chosen)):
-            counted += Count(passed=not problem, failed=bool(problem))
-            if each:
-                each(test.name, not problem, seconds, problem)
+    for test in chosen:
+        begin, problem = time.monotonic(), ""
+        with step(test.name):
+            try:
+                test.body()
+            except (AssertionError, Failure, subprocess.TimeoutExpired) as failure:
+                problem = str(failure) or repr(failure)
+                say(f"FAILED {test.name}: {problem}")
+        counted += Count(passed=not problem, failed=bool(problem))
+        if each:
+            each(test.name, not problem, time.monotonic() - begin, problem)
     return counted
