@@ -21,6 +21,7 @@ The last line is "N passed, N failed"; exits 0 only if none failed.
   ./tern test qemu.linux         dom0 on machines of every kind
   ./tern test qemu.debian        a whole Debian as dom0; 10 minutes under load, with the debug image and with that which ships"""
 
+
 def arguments_of(words):
     parser = Arguments("test", ABOUT)
     parser.add_argument("--all", action="store_true", help="also fuzzers, the whole boot matrix, and hosts with Linux")
