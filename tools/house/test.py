@@ -67,7 +67,7 @@ def main(words):
             build.build("release", build.IMAGE)
         counted += guests.run(machine_tests)
         if dom0:
-            image.make()  # before any of them waits for it
+            image.make()  # or the first has its time taken by it
         counted += host_tests.run(dom0)
         if chosen.all:
             if not chosen.pattern:

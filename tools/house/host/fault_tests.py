@@ -1,6 +1,6 @@
 """Migrations that are broken at each moment at which it makes a difference (docs/migration-protocol.md, "What each crash leads to"): on two
 hosts, with real processes killed and a real wire cut. Whatever is done, afterwards the guest runs on exactly one host, each page of it as it was,
-and nothing is left on either: no half-made domain, no entry of a journal, no tracking.
+and nothing is left on either: no half-made domain, no journal without an end.
 
 A worker of `migrated` runs a script at each moment (mover/src/moments.hpp); the script does the deed, once. What was observed is written into
 docs/migration-faults.md by the whole matrix (--all).
@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import shlex
 import time
 
 from house import paths
@@ -76,7 +77,7 @@ class Matrix:
         source, other = self.at, 1 - self.at
         name = self.laboratory.shape.names[other]
         hook = (f'#!/bin/sh\nif test "$1 $2" = "{case.role} {case.moment}" && mkdir /tmp/done 2>/dev/null; then\n{DEEDS[case.deed]}\nfi\n')
-        self.shell(f"printf '%s' '{hook.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39))}' >/tmp/moment; chmod +x /tmp/moment",
+        self.shell(f"printf '%s' {shlex.quote(hook)} >/tmp/moment; chmod +x /tmp/moment",
                    source if case.role == "source" else other)
         began = time.monotonic()
         said = self.shell("serve timeout 200 wget -qO /tmp/checked 'http://10.0.0.101/cgi-bin/load?check+4+10'; "
@@ -87,7 +88,8 @@ class Matrix:
         here = [host for host in (0, 1) if self.shell("xl list web1 >/dev/null 2>&1 && echo yes || true", host).strip()]
         assert len(here) == 1, f"{case}: it is on {len(here)} hosts; migrate had said: {said}"
         self.at = here[0]
-        fired = [self.shell("set -e; ! xl list | grep -q incoming; ! xenstore-ls | grep -q incoming; rm -f /tmp/moment; "
+        # In parentheses: what a shell negates does not end it by itself.
+        fired = [self.shell("set -e; (! xl list | grep incoming); (! xenstore-ls | grep incoming); rm -f /tmp/moment; "
                             f"rmdir /tmp/done 2>/dev/null && echo fired; {CLEAN_LOG}", host) for host in (0, 1)]
         assert "".join(fired).count("fired") == 1, f"{case}: this moment did not come; migrate had said: {said}"
         self.shell("set -e; answers 1; timeout 120 sh -c 'until test -s /tmp/checked; do usleep 100000; done'; "
