@@ -12,6 +12,7 @@
 #include "files.hpp"
 #include "hypervisor/record.hpp"
 #include "hypervisor/suspension.hpp"
+#include "policy/helps.hpp"
 #include "progress.hpp"
 
 namespace app {
@@ -25,14 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 /// Rounds while it runs, at most, and what is few enough to stop for (Xen 4.17's rule).
 constexpr unsigned kMostRounds = 5;
-constexpr std::size_t kFewPages = 50;
-
-/// A round that leaves more than this share of what the one before left only makes the file longer: it keeps each round's pages.
-constexpr double kHelps = 0.9;
-
-bool another_round_helps(std::size_t before, std::size_t left, unsigned rounds) {
-    return left > kFewPages && rounds < kMostRounds && static_cast<double>(left) < kHelps * static_cast<double>(before);
-}
+constexpr double kFewPages = 50;
 
 double milliseconds_since(Clock::time_point begin) {
     return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
@@ -67,11 +61,12 @@ Result<Saved> save(Options const& options) {
     TRY(sender.start());
     unsigned rounds = 1;
     if (!options.stopped) {
-        auto before = std::numeric_limits<std::size_t>::max();
+        // One that does not help only makes the file longer: it keeps each round's pages.
+        auto before = std::numeric_limits<double>::infinity();
         for (;; ++rounds) {
             tell(TRY(sender.round()));
-            auto const left = TRY(sender.harvest());
-            if (!another_round_helps(before, left, rounds))
+            auto const left = static_cast<double>(TRY(sender.harvest()));
+            if (left <= kFewPages || rounds == kMostRounds || !policy::helps(left, before))
                 break;
             before = left;
         }

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
+#include "policy/helps.hpp"
+
 namespace policy {
 namespace {
 
-constexpr double kHelps = 0.9;    ///< a round helps if it leaves less than this share of the least so far
 constexpr unsigned kPatience = 2; ///< rounds that need not help before it is believed that none will
 constexpr double kAim = 0.67;     ///< the guest is to write so much of what the link takes
 constexpr double kLeastStep = 0.1;
@@ -46,7 +47,7 @@ Decision Tern::decide(Observation const& seen) {
     if (seen.round + 1 >= options_.rounds)
         return end("so many rounds were sent and the budget not met");
 
-    if (left < kHelps * least_)
+    if (helps(left, least_))
         idle_rounds_ = 0;
     else
         ++idle_rounds_;

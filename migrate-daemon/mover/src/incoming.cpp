@@ -99,7 +99,7 @@ class IncomingMove : public MoveLoop {
             return;
         if (!done)
             return inbox_.put(event::Failed{migrate::Reason::stream, sentence(done.error())});
-        moment(false, "complete");
+        moment(source_, "complete");
         inbox_.put(event::ImageComplete{});
     }
     Result<void> read_all() {
@@ -131,7 +131,7 @@ class IncomingMove : public MoveLoop {
         if (auto const started = receiver_.start(); !started)
             return inbox_.put(event::Failed{migrate::Reason::hypervisor, sentence(started.error())});
         runs_ = true;
-        moment(false, "runs");
+        moment(source_, "runs");
         inbox_.put(event::GuestRuns{ran_at(tools_, receiver_.domain())});
     }
     void perform(action::DestroyGuest const&) {

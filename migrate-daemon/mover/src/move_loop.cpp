@@ -80,6 +80,16 @@ void MoveLoop::call_again(std::string const& host) {
     }
 }
 
+bool MoveLoop::destroy(hypervisor::Toolstack const& tools) {
+    bool const gone = libxl_domain_destroy(tools.light(), subject_.domain, nullptr) == 0;
+    if (gone)
+        inbox_.put(event::GuestDestroyed{});
+    else
+        inbox_.put(
+            event::Failed{migrate::Reason::hypervisor, "xl destroy " + std::to_string(subject_.domain) + " ends it"});
+    return gone;
+}
+
 // In the workbench's thread.
 void MoveLoop::called(std::unique_ptr<net::Link> link) {
     {

@@ -42,6 +42,8 @@ class MoveLoop : private service::Callee {
     void meet(net::Link& link);
     /// Calls @p host about this migration, which both know of.
     void call_again(std::string const& host);
+    /// The domain of this host goes, and the session is told. False: it could not be destroyed.
+    bool destroy(hypervisor::Toolstack const& tools);
     /// From now on the guest may be the other host's: whoever wants this process to end leaves the rest to another one.
     void can_be_left() { can_be_left_.store(true); }
 
@@ -66,6 +68,7 @@ class MoveLoop : private service::Callee {
     [[nodiscard]] bool has_link() const { return link_ != nullptr; }
 
     service::Workbench& bench_;
+    bool const source_;
     Inbox inbox_;
     Subject subject_;
     std::string peer_;
@@ -89,7 +92,6 @@ class MoveLoop : private service::Callee {
     void hear(migrate::Message message);
     void ask_the_time();
 
-    bool source_;
     bool met_ = false;   ///< the session knows of a connection
     unsigned asked_ = 0; ///< the time: by the listener alone
     std::thread listener_;

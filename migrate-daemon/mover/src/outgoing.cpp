@@ -148,7 +148,7 @@ class OutgoingMove : public MoveLoop {
                                        .fixed_seconds = kForeseenFixed,
                                        .throttle = wanted.how.throttle};
         if (rounds_ == 0)
-            moment(true, "round");
+            moment(source_, "round");
         ++rounds_;
         rounds_report_.push_back({{"round", wanted.round},
                                   {"pages", round.looked_at},
@@ -172,7 +172,7 @@ class OutgoingMove : public MoveLoop {
         parts_["suspend_ms"] = ms_between(asked, stopped_at_);
         if (auto const stamps = hypervisor::stamps_of(tools_, domain_.id)) {
             last_ran_ = as_monotonic(stamps.value().last_ran, stamps.value().now, monotonic());
-            moment(true, "suspended");
+            moment(source_, "suspended");
             inbox_.put(event::GuestSuspended{last_ran_});
         } else {
             failed(stamps.error());
@@ -208,10 +208,7 @@ class OutgoingMove : public MoveLoop {
     void perform(action::DestroyGuest const&) {
         sender_->untrack();
         guardian_.settle(engine::Debt::untrack, domain_.id);
-        if (libxl_domain_destroy(tools_.light(), domain_.id, nullptr) != 0)
-            return inbox_.put(
-                event::Failed{migrate::Reason::hypervisor, "xl destroy " + std::to_string(domain_.id) + " ends it"});
-        inbox_.put(event::GuestDestroyed{});
+        destroy(tools_);
     }
 
     /// Of rounds and stopping. What is urgent in the inbox ends them anyway: a failure on top of it would be taken for one of what comes then.

@@ -19,6 +19,7 @@ using nlohmann::json;
 using outcome::fail;
 using outcome::Kind;
 using outcome::Result;
+using Guest = migrate::Outgoing::Guest;
 namespace action = migrate::action;
 namespace event = migrate::event;
 
@@ -28,7 +29,7 @@ constexpr std::chrono::seconds kSuspending{5};
 struct Found {
     Journaled state = Journaled::nothing;
     Subject subject;
-    Whereabouts guest = Whereabouts::ended;
+    Guest guest = Guest::ended;
 };
 
 std::optional<Journaled> state_from(std::string const& name) {
@@ -61,12 +62,7 @@ Result<Found> read(hypervisor::Toolstack const& tools, service::JournalHead cons
 class Recovery : public MoveLoop {
   protected:
     Recovery(service::Workbench& bench, hypervisor::Toolstack const& tools, bool source, Found found, std::string host)
-        : MoveLoop{bench, source},
-          source_{source},
-          tools_{tools},
-          host_{std::move(host)},
-          state_{found.state},
-          guest_{found.guest} {
+        : MoveLoop{bench, source}, tools_{tools}, host_{std::move(host)}, state_{found.state}, guest_{found.guest} {
         subject_ = std::move(found.subject);
         can_be_left();
     }
@@ -81,18 +77,16 @@ class Recovery : public MoveLoop {
         return json{{"vm", subject_.vm}, {"says", decided() ? decided()->sentence : "there was nothing left to do"}};
     }
     void destroy_guest() {
-        if (guest_ == Whereabouts::here && libxl_domain_destroy(tools_.light(), subject_.domain, nullptr) != 0)
-            return inbox_.put(event::Failed{migrate::Reason::hypervisor,
-                                            "xl destroy " + std::to_string(subject_.domain) + " ends it"});
-        guest_ = Whereabouts::ended;
-        inbox_.put(event::GuestDestroyed{});
+        if (guest_ != Guest::here)
+            inbox_.put(event::GuestDestroyed{});
+        else if (destroy(tools_))
+            guest_ = Guest::ended;
     }
 
-    bool source_;
     hypervisor::Toolstack const& tools_;
     std::string host_; ///< the other's
     Journaled state_;
-    Whereabouts guest_;
+    Guest guest_;
 };
 
 class OutgoingRecovery : public Recovery {
@@ -101,11 +95,7 @@ class OutgoingRecovery : public Recovery {
         : Recovery{bench, tools, true, std::move(found), std::move(host)} {}
 
     Result<service::Summary> run(migrate::MigrationId const& id) {
-        using Guest = migrate::Outgoing::Guest;
-        auto const guest = guest_ == Whereabouts::here    ? Guest::here
-                           : guest_ == Whereabouts::ended ? Guest::ended
-                                                          : Guest::lost_with_host;
-        return bring_to_its_end(migrate::Outgoing::restarted(id, state_, guest));
+        return bring_to_its_end(migrate::Outgoing::restarted(id, state_, guest_));
     }
 
   private:
@@ -118,7 +108,7 @@ class OutgoingRecovery : public Recovery {
             destroy_guest();
     }
     void resume_guest() {
-        if (guest_ != Whereabouts::here)
+        if (guest_ != Guest::here)
             return inbox_.put(event::Failed{migrate::Reason::hypervisor, "it is not here any more"});
         xc_shadow_control(tools_.control(), subject_.domain, XEN_DOMCTL_SHADOW_OP_OFF, nullptr, 0);
         hypervisor::let_go(tools_, subject_.domain, subject_.way, kSuspending);
@@ -134,7 +124,7 @@ class IncomingRecovery : public Recovery {
     Result<service::Summary> run(migrate::MigrationId const& id) {
         if (state_ == Journaled::resumed)
             settle_if_it_is_not();
-        return bring_to_its_end(migrate::Incoming::restarted(id, state_, guest_ == Whereabouts::here));
+        return bring_to_its_end(migrate::Incoming::restarted(id, state_, guest_ == Guest::here));
     }
 
   private:
@@ -160,7 +150,7 @@ class IncomingRecovery : public Recovery {
     }
     void settle_if_it_is_not() {
         auto const now = hypervisor::find_domain(tools_, std::to_string(subject_.domain));
-        if (guest_ == Whereabouts::here && now && now.value().name == subject_.temporary)
+        if (guest_ == Guest::here && now && now.value().name == subject_.temporary)
             settle(tools_, subject_, bench_);
     }
 };

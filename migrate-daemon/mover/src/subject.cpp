@@ -6,6 +6,7 @@ namespace mover {
 
 using hypervisor::Way;
 using nlohmann::json;
+using Guest = migrate::Outgoing::Guest;
 
 std::string boot_id() {
     std::string id;
@@ -47,14 +48,14 @@ void read_detail(json const& detail, Subject& subject) {
         subject.domain = *found;
 }
 
-Whereabouts find(hypervisor::Toolstack const& tools, Subject const& subject, json const& detail) {
+Guest find(hypervisor::Toolstack const& tools, Subject const& subject, json const& detail) {
     if (!detail.is_object() || detail.value("boot", std::string{}) != boot_id())
-        return Whereabouts::gone_with_host;
+        return Guest::lost_with_host;
     auto const found = hypervisor::find_domain(tools, subject.uuid);
     // The same guest may be here by another number: then it is not this migration's.
     bool const ours = found && (found.value().id == subject.domain ||
                                 (!subject.temporary.empty() && found.value().name == subject.temporary));
-    return ours ? Whereabouts::here : Whereabouts::ended;
+    return ours ? Guest::here : Guest::ended;
 }
 
 } // namespace mover

@@ -10,6 +10,7 @@
 #include "hypervisor/domains.hpp"
 #include "hypervisor/suspension.hpp"
 #include "hypervisor/toolstack.hpp"
+#include "migrate/outgoing.hpp"
 
 namespace mover {
 
@@ -32,11 +33,6 @@ nlohmann::json detail_of(Subject const& subject);
 void read_detail(nlohmann::json const& detail, Subject& subject);
 
 /// Where the guest of a journal is.
-enum class Whereabouts : std::uint8_t {
-    here,
-    ended,         ///< it is not here, and the host has been up all the time
-    gone_with_host ///< the host was started anew since
-};
-Whereabouts find(hypervisor::Toolstack const& tools, Subject const& subject, nlohmann::json const& detail);
+migrate::Outgoing::Guest find(hypervisor::Toolstack const& tools, Subject const& subject, nlohmann::json const& detail);
 
 } // namespace mover

@@ -38,7 +38,7 @@ struct Supervisor::Worker {
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
 
     [[nodiscard]] bool outgoing() const { return task.kind == TaskKind::outgoing; }
-    [[nodiscard]] bool source() const { return outgoing() || text_in(task.request, "role") == name_of(Role::source); }
+    [[nodiscard]] Role role() const { return role_of(task); }
     [[nodiscard]] std::string vm() const {
         auto const asked = text_in(task.request, "vm");
         return asked.empty() ? text_in(progress, "vm") : asked;
@@ -230,7 +230,7 @@ Result<void> Supervisor::resolve(std::string const& which, bool here) {
 
 bool Supervisor::can_be_called(std::string const& id) const {
     auto const found = workers_.find(id);
-    return found != workers_.end() && !found->second->source();
+    return found != workers_.end() && found->second->role() == Role::destination;
 }
 
 bool Supervisor::cancel(std::string const& which) {
@@ -348,8 +348,8 @@ void Supervisor::ended(std::string const& id, int status) {
 }
 
 json Supervisor::result_of_the_dead(Worker const& worker, int status) const {
-    bool const source = worker.source();
-    json known{{"id", worker.task.id}, {"vm", worker.vm()}, {"role", source ? "source" : "destination"}};
+    bool const source = worker.role() == Role::source;
+    json known{{"id", worker.task.id}, {"vm", worker.vm()}, {"role", name_of(worker.role())}};
     known["total_ms"] =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - worker.began).count();
     auto const how = WIFSIGNALED(status)

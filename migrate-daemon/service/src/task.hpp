@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "service/journal.hpp"
+#include "service/results.hpp"
 #include "service/settings.hpp"
 
 namespace service {
@@ -18,12 +20,18 @@ struct Task {
     std::uint8_t streams = 4;
     std::uint16_t port = net::kDefaultPort; ///< of the other host
     std::uint64_t bandwidth = 0;
-    nlohmann::json
-        request; ///< of an outgoing one: {"vm", "host", "options"}; of a recovering one: {"vm", "host", "role"}
+    /// Of an outgoing one: {"vm", "host", "options"}; of a recovering one: {"vm", "host", "role"}.
+    nlohmann::json request;
     std::string keys, journals, reports, history;
 };
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Task, kind, id, insecure, streams, port, bandwidth, request, keys, journals, reports,
                                    history)
+
+inline Role role_of(Task const& task) {
+    bool const recovers_source =
+        task.kind == TaskKind::recover && text_in(task.request, "role") == name_of(Role::source);
+    return task.kind == TaskKind::outgoing || recovers_source ? Role::source : Role::destination;
+}
 
 } // namespace service

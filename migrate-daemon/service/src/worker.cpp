@@ -122,10 +122,8 @@ class Bench : public Workbench {
         }
     }
     void expect() {
-        if (task_.insecure)
-            return;
         // If there are none, link() says so.
-        if (auto credentials = net::Credentials::read(task_.keys))
+        if (auto credentials = this->credentials())
             link_.expect(std::move(credentials).value());
     }
     /// What the engine said last reaches the other side, though this process ends now.
@@ -136,24 +134,23 @@ class Bench : public Workbench {
     [[nodiscard]] Task const& task() const { return task_; }
     [[nodiscard]] Log const& log() const { return log_; }
     [[nodiscard]] std::string peer_name() const { return open_ ? link_.peer().name : text_in(task_.request, "host"); }
-    [[nodiscard]] Role role() const {
-        bool const found_as_source =
-            task_.kind == TaskKind::recover && text_in(task_.request, "role") == name_of(Role::source);
-        return calls() || found_as_source ? Role::source : Role::destination;
-    }
+    [[nodiscard]] Role role() const { return role_of(task_); }
 
   private:
     [[nodiscard]] bool calls() const { return task_.kind == TaskKind::outgoing; }
+    /// None: this migration goes without TLS.
+    [[nodiscard]] Result<std::optional<net::Credentials>> credentials() const {
+        if (task_.insecure)
+            return std::optional<net::Credentials>{};
+        return std::optional{TRY(net::Credentials::read(task_.keys))};
+    }
     [[nodiscard]] Result<net::Call> call(std::string const& host, net::Purpose purpose, std::uint8_t streams) const {
-        net::Call call{.host = host,
-                       .port = task_.port,
-                       .id = net::id_from(task_.id).value_or(net::Id{}),
-                       .purpose = purpose,
-                       .streams = streams,
-                       .credentials = {}};
-        if (!task_.insecure)
-            call.credentials.emplace(TRY(net::Credentials::read(task_.keys)));
-        return call;
+        return net::Call{.host = host,
+                         .port = task_.port,
+                         .id = net::id_from(task_.id).value_or(net::Id{}),
+                         .purpose = purpose,
+                         .streams = streams,
+                         .credentials = TRY(credentials())};
     }
     void greet(net::Peer const& peer) const {
         log_.info("connected with " + peer.name + " at " + peer.address +
@@ -161,13 +158,13 @@ class Bench : public Workbench {
     }
     /// About a migration that both have journals of. Who does not prove who he is has no say in it.
     void take_call(int socket, net::Hello const& hello, std::uint16_t version) {
-        auto link = std::make_unique<net::Link>();
-        if (!task_.insecure) {
-            auto credentials = net::Credentials::read(task_.keys);
-            if (!credentials)
-                return log_.warn(sentence(credentials.error()));
-            link->expect(std::move(credentials).value());
+        auto credentials = this->credentials();
+        if (!credentials) {
+            close(socket);
+            return log_.warn(sentence(credentials.error()));
         }
+        auto link = std::make_unique<net::Link>();
+        link->expect(std::move(credentials).value());
         link->attach(socket, hello, version);
         if (auto const open = link->accept(std::chrono::steady_clock::now() + kGoodbye); !open)
             return log_.warn(sentence(open.error()));

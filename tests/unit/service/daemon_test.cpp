@@ -192,6 +192,11 @@ struct Recovery : testing::Test {
         auto journal = std::move(Journal::create(daemon.settings.journals, head).value());
         ASSERT_TRUE(journal.append({.state = "commit", .holder = Holder::unknown, .detail = {}}));
     }
+    void cut_off_as_destination(RunningDaemon const& daemon) {
+        head.role = service::Role::destination;
+        head.peer = "somebody";
+        cut_off(daemon);
+    }
 };
 
 TEST_F(Recovery, IsTriedForEachJournalWithoutAnEnd) {
@@ -219,9 +224,7 @@ TEST_F(Recovery, IsTriedAfterAWorkerDied) {
 
 TEST_F(Recovery, HearsTheOtherHostWhenItCalls) {
     RunningDaemon alpha{"alpha"}, beta{"beta"};
-    head.role = service::Role::destination;
-    head.peer = "somebody";
-    cut_off(beta);
+    cut_off_as_destination(beta);
     tests::let_trust_each_other(alpha, beta);
     beta.start();
     // What a recovering worker of alpha does.
@@ -242,9 +245,7 @@ TEST_F(Recovery, HearsTheOtherHostWhenItCalls) {
 
 TEST_F(Recovery, IsLeftWhenTheDaemonEndsAndTriedAtItsNextStart) {
     RunningDaemon beta{"beta"};
-    head.role = service::Role::destination;
-    head.peer = "somebody";
-    cut_off(beta);
+    cut_off_as_destination(beta);
     beta.start();
     beta.stop();
     beta.start();
@@ -254,9 +255,7 @@ TEST_F(Recovery, IsLeftWhenTheDaemonEndsAndTriedAtItsNextStart) {
 
 TEST_F(Recovery, TakesAPersonsWord) {
     RunningDaemon beta{"beta"};
-    head.role = service::Role::destination;
-    head.peer = "somebody";
-    cut_off(beta);
+    cut_off_as_destination(beta);
     beta.start();
     auto const id = text_of(head.id);
     EXPECT_EQ(client::status_of(beta.ask({{"request", "resolve"}, {"id", "abc"}, {"here", true}})), 3);
