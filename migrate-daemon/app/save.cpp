@@ -58,6 +58,7 @@ Result<Saved> save(Options const& options) {
         .info = engine::fresh_stream(!options.stopped, false), .level = options.level, .live = !options.stopped};
     auto sender = TRY(engine::Sender::open(tools, domain, TRY(engine::Description::of(tools, domain, way)), how,
                                            [&](std::vector<std::byte>& octets) { return file.write(octets); }));
+    auto record = TRY(hypervisor::RecordOf::domain(tools, domain.id));
     TRY(sender.start());
     unsigned rounds = 1;
     if (!options.stopped) {
@@ -73,8 +74,9 @@ Result<Saved> save(Options const& options) {
         TRY(stop.begin(options.patience));
         ++rounds;
     }
+    TRY(sender.last_harvest());
     tell(TRY(sender.last_round()));
-    TRY(sender.finish(TRY(hypervisor::record_of(tools, domain.id))));
+    TRY(sender.finish(TRY(record.take())));
 
     Saved saved{.name = domain.name, .bytes = sender.octets(), .rounds = rounds, .total_ms = 0, .stopped_ms = 0};
     if (options.checkpoint) {

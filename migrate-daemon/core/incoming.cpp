@@ -286,7 +286,7 @@ void Incoming::handle(event::GuestRuns const& it) {
     if (step_ != Step::running)
         return;
     step_ = Step::resumed;
-    send(Resumed{it.stamp});
+    send(Resumed{it.stamp, it.marks});
     decide(Outcome::moved, Reason::none, "it runs here");
     journal(Journaled::resumed);
     if (!connected_)

@@ -22,9 +22,10 @@ PageEncoder::PageEncoder(SentPages& book, EncoderOptions const& options)
     ASSERT(options.batch_pages >= 1 && options.batch_pages <= kMostBatchPages && options.most_delta <= kMostDelta);
 }
 
-void PageEncoder::begin_round(std::uint32_t round) {
+void PageEncoder::begin_round(std::uint32_t round, Keep keep) {
     ASSERT(empty());
     round_ = round;
+    keep_ = keep;
     unchanged_ = 0;
 }
 
@@ -74,7 +75,7 @@ void PageEncoder::say_contents(Gfn gfn, std::uint64_t fingerprint, bool again) {
         say(gfn, PageClass::delta, fingerprint, delta_);
     else
         say(gfn, PageClass::full, fingerprint, copy_);
-    if (again)
+    if (again && keep_ == Keep::contents)
         hot_.keep(gfn, copy_, round_);
 }
 

@@ -27,12 +27,18 @@ svg { width: 100%; height: auto } svg text { font-size: 12px; fill: #555 }
 )";
 
 /// The parts of a blackout in their order: the engine's name, and people's.
-constexpr std::array<std::array<std::string_view, 2>, 5> kParts = {{
-    {"suspend_ms", "the guest suspends itself"},
+constexpr std::array<std::array<std::string_view, 2>, 11> kParts = {{
+    {"suspend_ms", "the guest suspends itself, and runs until it stops"},
+    {"notice_ms", "the source sees that it stands still"},
     {"record_ms", "its record is taken"},
-    {"last_pages_ms", "the last pages are sent"},
-    {"verify_ms", "the destination verifies and takes them in"},
-    {"commit_and_resume_ms", "both journals, and it runs"},
+    {"last_harvest_ms", "what it wrote last is asked for"},
+    {"last_pages_ms", "and sent"},
+    {"arrive_ms", "the destination has all of it, and it is what was sent"},
+    {"adopt_ms", "a domain becomes what the record says"},
+    {"verdict_ms", "the source hears so"},
+    {"give_ms", "and writes into its journal that the guest is given away"},
+    {"take_ms", "the destination hears so, and writes that it has taken it"},
+    {"resume_ms", "and it runs"},
 }};
 
 std::string escaped(std::string_view text) {

@@ -4,6 +4,8 @@
 #include <array>
 #include <variant>
 
+#include "engine/hash_code.hpp"
+
 namespace engine {
 
 using hypervisor::Shell;
@@ -97,7 +99,7 @@ Result<void> Receiver::prepare(Description description, migrate::MemoryLayout co
     guardian_.owe(Debt::destroy_named, temporary_);
     shell_.emplace(TRY(Shell::make(tools_, std::move(request))));
     memory_ = std::make_shared<Memory>(*shell_);
-    return {};
+    return shell_->write_nodes(description_.nodes);
 }
 
 Result<void> Receiver::take(migrate::Description const& one) {
@@ -113,6 +115,7 @@ Result<void> Receiver::take(migrate::MemoryLayout const& layout) {
         TRY(prepare(description_, layout));
     else if (layout != layout_)
         return fail(Kind::failed, "the stream is of other memory than was told before");
+    use_faster_hash();
     auto const& info = *in_.info();
     book_ = std::make_unique<migrate::ReceivedPages>(layout, info.seed);
     decoder_ = std::make_unique<migrate::PageDecoder>(*book_, info.index, info.streams, *memory_);
@@ -142,10 +145,7 @@ Result<void> Receiver::take(migrate::Note const&) { return {}; }
 
 Result<void> Receiver::take(migrate::End const&) { return {}; }
 
-Result<void> Receiver::adopt() {
-    TRY(shell_->adopt(record_, description_.way));
-    return shell_->write_nodes(description_.nodes);
-}
+Result<void> Receiver::adopt() { return shell_->adopt(record_, description_.way); }
 
 Result<void> Receiver::start() {
     guardian_.settle(Debt::destroy_named, temporary_);

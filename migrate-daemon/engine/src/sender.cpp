@@ -6,6 +6,8 @@
 #include <random>
 #include <string>
 
+#include "engine/hash_code.hpp"
+
 namespace engine {
 namespace {
 
@@ -17,6 +19,8 @@ using Clock = std::chrono::steady_clock;
 
 /// Octets that are collected before they go to the sink.
 constexpr std::size_t kPiece = 256U << 10;
+/// Pages of a batch that a guest waits for: few enough that both ends work at the same time, enough that a batch's own cost does not show.
+constexpr std::size_t kLastBatch = 64;
 
 base::Err<outcome::Failure> balloon_moved() {
     return fail(Kind::failed, "the domain's memory became more or less meanwhile", "try again when its balloon rests");
@@ -36,6 +40,7 @@ migrate::StreamInfo fresh_stream(bool live, bool connection) {
 
 Result<Sender> Sender::open(hypervisor::Toolstack const& tools, hypervisor::DomainName const& domain,
                             Description const& description, How const& how, Sink sink) {
+    use_faster_hash();
     Sender sender{tools, domain.id, TRY(hypervisor::GuestMemory::map(tools, domain.id)), how, std::move(sink)};
     sender.frames_held_ = TRY(state_of(tools, domain.id)).pages;
     migrate::MemoryLayout layout;
@@ -70,22 +75,30 @@ Result<std::size_t> Sender::harvest() {
     return wanted_.size();
 }
 
-Result<RoundReport> Sender::last_round() {
+Result<void> Sender::last_harvest() {
     if (log_)
         static_cast<void>(TRY(harvest()));
     if (TRY(state_of(*tools_, domain_)).pages != frames_held_)
         return balloon_moved();
-    return run_round(true);
+    return {};
 }
 
 Result<RoundReport> Sender::run_round(bool last) {
     auto const began = Clock::now();
     auto const before = out_->written();
-    encoder_->begin_round(out_->round());
+    encoder_->begin_round(out_->round(),
+                          last ? migrate::PageEncoder::Keep::nothing : migrate::PageEncoder::Keep::contents);
     auto const wanted = std::exchange(wanted_, {});
+    // The guest waits for the last one: its pages are on their way, and put in their places, while later ones are packed.
+    auto const most = last ? kLastBatch : migrate::kMostBatchPages;
+    std::size_t collected = 0;
     for (auto const gfn : wanted) {
         TRY(look_at(gfn));
-        TRY(drain(kPiece));
+        if (++collected == most) {
+            flush();
+            collected = 0;
+        }
+        TRY(drain(last ? 1 : kPiece));
     }
     flush();
     std::chrono::duration<double, std::micro> const took = Clock::now() - began;

@@ -1,5 +1,6 @@
 #include "hypervisor/keeper.hpp"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "hypervisor/configuration.hpp"
+#include "hypervisor/domains.hpp"
+#include "hypervisor/watch.hpp"
 
 namespace hypervisor {
 namespace {
@@ -42,7 +45,9 @@ class Keeper {
             auto const reason = TRY(wait());
             if (reason == kNothing)
                 return {};
-            if (reason != LIBXL_SHUTDOWN_REASON_SUSPEND && !TRY(act(reason)))
+            if (reason == LIBXL_SHUTDOWN_REASON_SUSPEND)
+                TRY(wait_while_suspended());
+            else if (!TRY(act(reason)))
                 return {};
         }
     }
@@ -65,6 +70,21 @@ class Keeper {
         if (error != 0)
             return fail(Kind::failed, "libxl tells of no more events");
         return reason;
+    }
+
+    /// libxl would tell again and again, at once, of a domain that is suspended; and nobody tells when one goes on. So: until it goes on and
+    /// stops in another way, or goes.
+    Result<void> wait_while_suspended() {
+        constexpr std::chrono::hours kLong{24};
+        auto watch = TRY(Watch::on(tools_, {"@releaseDomain"}));
+        auto const over = [&] {
+            auto const state = state_of(tools_, domain_);
+            return !state || state.value().dying ||
+                   (state.value().shut_down && state.value().shutdown_reason != SHUTDOWN_suspend);
+        };
+        while (!watch.wait_until(over, kLong)) {
+        }
+        return {};
     }
 
     /// True if there is a domain to wait for again.

@@ -26,24 +26,39 @@ base::Err<Failure> refused(int error) {
     }
 }
 
+base::Err<Failure> not_given(int error, std::uint32_t domain) {
+    errno = error;
+    return fail_errno("the hypervisor does not give the record of domain " + std::to_string(domain));
+}
+
 } // namespace
 
-Result<std::vector<std::byte>> record_of(Toolstack const& tools, std::uint32_t domain) {
+Result<RecordOf> RecordOf::domain(Toolstack const& tools, std::uint32_t domain) {
+    RecordOf record{tools, domain};
     tern_record request{};
     request.domain = static_cast<std::uint16_t>(domain);
-    int answer = tools.tern_call(TERN_get_record, request);
-    while (answer == 0 || answer == -ENOBUFS) {
-        auto const buffer = TRY(tools.buffer(request.size));
-        request.size = buffer.size();
-        request.buffer = buffer.address();
-        answer = tools.tern_call(TERN_get_record, request);
-        if (answer == 0) {
-            auto const octets = buffer.as<std::byte>().first(request.size);
-            return std::vector<std::byte>(octets.begin(), octets.end());
+    if (int const answer = tools.tern_call(TERN_get_record, request); answer < 0)
+        return not_given(-answer, domain);
+    record.buffer_ = TRY(tools.buffer(request.size + request.size / 4)); // it may have a few tables more when it stops
+    return record;
+}
+
+Result<std::vector<std::byte>> RecordOf::take() {
+    for (;;) {
+        tern_record request{};
+        request.domain = static_cast<std::uint16_t>(domain_);
+        request.size = buffer_.size();
+        request.buffer = buffer_.address();
+        int const answer = tools_->tern_call(TERN_get_record, request);
+        if (answer == -ENOBUFS) {
+            buffer_ = TRY(tools_->buffer(request.size));
+            continue;
         }
+        if (answer < 0)
+            return not_given(-answer, domain_);
+        auto const octets = buffer_.as<std::byte>().first(request.size);
+        return std::vector<std::byte>(octets.begin(), octets.end());
     }
-    errno = -answer;
-    return fail_errno("the hypervisor does not give the record of domain " + std::to_string(domain));
 }
 
 Result<void> set_record(Toolstack const& tools, std::uint32_t domain, std::span<std::byte const> record, Way way) {

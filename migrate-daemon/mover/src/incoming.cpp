@@ -111,11 +111,9 @@ class IncomingMove : public MoveLoop {
                 continue;
             TRY(receiver_.filled(TRY(got)));
         }
-        auto const whole = Clock::now();
+        mark(migrate::mark::whole);
         TRY(receiver_.adopt());
-        std::chrono::duration<double, std::milli> const took = Clock::now() - whole;
-        bench_.log("the image is whole; the domain became what its record says in " + std::to_string(took.count()) +
-                   " ms");
+        mark(migrate::mark::adopted);
         receiver_.give_credit(); // the source may soon rely on it: from now on the journal says what becomes of it
         return {};
     }
@@ -131,8 +129,10 @@ class IncomingMove : public MoveLoop {
         if (auto const started = receiver_.start(); !started)
             return inbox_.put(event::Failed{migrate::Reason::hypervisor, sentence(started.error())});
         runs_ = true;
+        auto const ran = ran_at(tools_, receiver_.domain());
+        mark(migrate::mark::runs, ran);
         moment(source_, "runs");
-        inbox_.put(event::GuestRuns{ran_at(tools_, receiver_.domain())});
+        inbox_.put(event::GuestRuns{ran, marks()});
     }
     void perform(action::DestroyGuest const&) {
         stop_reading();

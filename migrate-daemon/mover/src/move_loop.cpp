@@ -80,6 +80,16 @@ void MoveLoop::call_again(std::string const& host) {
     }
 }
 
+void MoveLoop::mark(std::string_view name, std::uint64_t at) {
+    std::lock_guard const guard{marks_mutex_};
+    marks_.push_back({std::string{name}, at});
+}
+
+std::vector<migrate::Mark> MoveLoop::marks() {
+    std::lock_guard const guard{marks_mutex_};
+    return marks_;
+}
+
 bool MoveLoop::destroy(hypervisor::Toolstack const& tools) {
     bool const gone = libxl_domain_destroy(tools.light(), subject_.domain, nullptr) == 0;
     if (gone)
@@ -214,6 +224,10 @@ void MoveLoop::write_journal(Journaled state) {
                                                             .detail = detail_of(subject_)})
                                  : outcome::Result<void>{base::Err{journal.error()}};
     moment(source_, name_of(state));
+    if (state == Journaled::commit)
+        mark(migrate::mark::given);
+    else if (state == Journaled::committed)
+        mark(migrate::mark::taken);
     if (written)
         inbox_.put(event::JournalDone{});
     else

@@ -12,6 +12,7 @@
 
 #include "clocks.hpp"
 #include "inbox.hpp"
+#include "migrate/blackout.hpp"
 #include "migrate/clock_relation.hpp"
 #include "net/link.hpp"
 #include "proto/control.hpp"
@@ -44,6 +45,9 @@ class MoveLoop : private service::Callee {
     void call_again(std::string const& host);
     /// The domain of this host goes, and the session is told. False: it could not be destroyed.
     bool destroy(hypervisor::Toolstack const& tools);
+    /// Something of the blackout (migrate/blackout.hpp) happens now, or did @p at. Any thread.
+    void mark(std::string_view name, std::uint64_t at = monotonic());
+    [[nodiscard]] std::vector<migrate::Mark> marks();
     /// From now on the guest may be the other host's: whoever wants this process to end leaves the rest to another one.
     void can_be_left() { can_be_left_.store(true); }
 
@@ -92,8 +96,10 @@ class MoveLoop : private service::Callee {
     void hear(migrate::Message message);
     void ask_the_time();
 
-    bool met_ = false;   ///< the session knows of a connection
-    unsigned asked_ = 0; ///< the time: by the listener alone
+    std::mutex marks_mutex_;
+    std::vector<migrate::Mark> marks_; ///< under marks_mutex_
+    bool met_ = false;                 ///< the session knows of a connection
+    unsigned asked_ = 0;               ///< the time: by the listener alone
     std::thread listener_;
     std::atomic<bool> replaced_{false}; ///< nobody wants to know what becomes of the link
     std::unique_ptr<net::Link> again_;  ///< the link, if it is not the worker's own

@@ -29,10 +29,6 @@ using Clock = std::chrono::steady_clock;
 /// Of a blackout without any page: what is foreseen of the first one.
 constexpr double kForeseenFixed = 0.1;
 
-double ms_between(Clock::time_point begin, Clock::time_point end) {
-    return std::chrono::duration<double, std::milli>(end - begin).count();
-}
-
 /// A moment of the hypervisor's clock by this host's monotonic one.
 std::uint64_t as_monotonic(std::uint64_t stamp, std::uint64_t hypervisor_now, std::uint64_t monotonic_now) {
     return monotonic_now - (hypervisor_now - stamp);
@@ -92,8 +88,7 @@ class OutgoingMove : public MoveLoop {
     void before_journal(migrate::Journaled state) override {
         if (state != migrate::Journaled::commit || !stop_->begun())
             return;
-        commit_at_ = Clock::now();
-        parts_["verify_ms"] = ms_between(sent_at_, commit_at_);
+        mark(migrate::mark::verdict);
         stop_->give_away(); // from now on the journal says who lets it go on
     }
     void heard(migrate::Message const& message) override {
@@ -101,7 +96,7 @@ class OutgoingMove : public MoveLoop {
         if (resumed == nullptr)
             return;
         first_ran_ = resumed->stamp;
-        parts_["commit_and_resume_ms"] = ms_between(commit_at_, Clock::now());
+        marks_there_ = resumed->marks;
     }
     template <typename Other> void perform(Other const&) {}
 
@@ -165,13 +160,17 @@ class OutgoingMove : public MoveLoop {
         return seen;
     }
     void perform(action::SuspendGuest const&) {
-        auto const asked = Clock::now();
+        auto record = hypervisor::RecordOf::domain(tools_, domain_.id);
+        if (!record)
+            return failed(record.error());
+        record_.emplace(std::move(record).value());
+        mark(migrate::mark::asked);
         if (auto const stopped = stop_->begin(options_.suspend_patience); !stopped)
             return failed(stopped.error());
-        stopped_at_ = Clock::now();
-        parts_["suspend_ms"] = ms_between(asked, stopped_at_);
+        mark(migrate::mark::noticed);
         if (auto const stamps = hypervisor::stamps_of(tools_, domain_.id)) {
             last_ran_ = as_monotonic(stamps.value().last_ran, stamps.value().now, monotonic());
+            mark(migrate::mark::stopped, last_ran_);
             moment(source_, "suspended");
             inbox_.put(event::GuestSuspended{last_ran_});
         } else {
@@ -184,18 +183,16 @@ class OutgoingMove : public MoveLoop {
         inbox_.put(event::LastSent{});
     }
     Result<void> send_last() {
-        auto const record_begin = Clock::now();
-        auto const record = TRY(hypervisor::record_of(tools_, domain_.id));
-        auto const pages_begin = Clock::now();
-        auto const round = TRY(sender_->last_round());
+        auto const record = TRY(record_->take());
+        mark(migrate::mark::record);
+        TRY(sender_->last_harvest());
+        mark(migrate::mark::harvested);
+        last_round_ = TRY(sender_->last_round());
         TRY(sender_->finish(record));
         TRY(streams_->stream(0).flush());
         streams_->stream(0).finish();
-        sent_at_ = Clock::now();
+        mark(migrate::mark::sent);
         ++rounds_;
-        parts_["record_ms"] = ms_between(record_begin, pages_begin);
-        parts_["last_pages_ms"] = ms_between(pages_begin, sent_at_);
-        parts_["last_pages"] = round.looked_at;
         return {};
     }
     void perform(action::ResumeGuest const&) {
@@ -221,6 +218,7 @@ class OutgoingMove : public MoveLoop {
     }
 
     Result<service::Summary> conclude();
+    json parts();
 
     hypervisor::Toolstack const& tools_;
     engine::Guardian& guardian_;
@@ -232,12 +230,14 @@ class OutgoingMove : public MoveLoop {
     net::Link* streams_ = nullptr; ///< the link that pages go over
     std::optional<engine::Sender> sender_;
     std::optional<engine::Stop> stop_;
+    std::optional<hypervisor::RecordOf> record_;
     unsigned rounds_ = 0;
     double elapsed_ = 0;
-    Clock::time_point first_round_, stopped_at_, sent_at_, commit_at_;
+    Clock::time_point first_round_;
     std::uint64_t last_ran_ = 0;  ///< by our monotonic clock
     std::uint64_t first_ran_ = 0; ///< by the peer's
-    json parts_ = json::object();
+    std::vector<migrate::Mark> marks_there_;
+    engine::RoundReport last_round_;
     json rounds_report_ = json::array();
 };
 
@@ -255,6 +255,20 @@ Kind kind_of(migrate::Reason reason) {
     }
 }
 
+/// By this host's clock. REQUIRES: clocks_mutex_.
+json OutgoingMove::parts() {
+    auto all = marks();
+    if (clocks_.known())
+        for (auto const& mark : marks_there_)
+            all.push_back({mark.name, static_cast<std::uint64_t>(clocks_.here_at(mark.at))});
+    json parts{{"last_pages", last_round_.looked_at},
+               {"last_pages_sent", last_round_.sent},
+               {"last_bytes", last_round_.octets}};
+    for (auto const& [name, ms] : migrate::parts_of(all))
+        parts[std::string{name}] = ms;
+    return parts;
+}
+
 Result<service::Summary> OutgoingMove::conclude() {
     if (connecting_failed_)
         return base::Err{*connecting_failed_};
@@ -266,9 +280,10 @@ Result<service::Summary> OutgoingMove::conclude() {
         return fail(Kind::attention, why);
     if (outcome == migrate::Outcome::stayed)
         return fail(kind_of(reason), why + "; " + domain_.name + " runs here");
-    json summary{{"vm", domain_.name}, {"bytes", sender_->octets()}, {"rounds", rounds_},        {"way", name_of(way_)},
-                 {"parts", parts_},    {"guest_gap_ms", nullptr},    {"outside_gap_ms", nullptr}};
+    json summary{{"vm", domain_.name},   {"bytes", sender_->octets()}, {"rounds", rounds_},
+                 {"way", name_of(way_)}, {"guest_gap_ms", nullptr},    {"outside_gap_ms", nullptr}};
     std::lock_guard const guard{clocks_mutex_};
+    summary["parts"] = parts();
     if (clocks_.known() && first_ran_ != 0) {
         auto const blackout =
             static_cast<double>(clocks_.here_at(first_ran_) - static_cast<std::int64_t>(last_ran_)) / 1e6;

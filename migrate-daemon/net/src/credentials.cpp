@@ -20,6 +20,15 @@ int verify(X509_STORE_CTX* store, void* argument) {
     return error == X509_V_OK ? 1 : 0;
 }
 
+/// AES without the processor's instructions for it is several times slower than ChaCha20 (QEMU's TCG: 42 against 293 MiB/s); so who lacks
+/// them prefers that, and a callee does as the caller prefers.
+bool prefer_fast_cipher(SSL_CTX* context) {
+    SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    return __builtin_cpu_supports("aes") ||
+           SSL_CTX_set_ciphersuites(context,
+                                    "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256") == 1;
+}
+
 } // namespace
 
 bool Credentials::State::prepare(X509* certificate, EVP_PKEY* key) {
@@ -31,7 +40,8 @@ bool Credentials::State::prepare(X509* certificate, EVP_PKEY* key) {
     SSL_CTX_set_cert_verify_callback(made, verify, this);
     SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);
     // A ticket that nobody reads would turn the end of a connection into a reset, which takes what is still under way with it.
-    return SSL_CTX_set_num_tickets(made, 0) == 1 && SSL_CTX_set_min_proto_version(made, TLS1_3_VERSION) == 1 &&
+    return prefer_fast_cipher(made) && SSL_CTX_set_num_tickets(made, 0) == 1 &&
+           SSL_CTX_set_min_proto_version(made, TLS1_3_VERSION) == 1 &&
            SSL_CTX_use_certificate(made, certificate) == 1 && SSL_CTX_use_PrivateKey(made, key) == 1;
 }
 

@@ -22,6 +22,16 @@ TEST(PageHash, DependsOnEveryOctetAndOnTheSeed) {
     }
 }
 
+TEST(PageHash, IsTheSameByEitherCode) {
+    for (int number = 0; number < 16; ++number) {
+        auto const page = page_of(static_cast<unsigned char>(number));
+        auto const hash = hash_page(page, kSeed);
+        hash_pages_by(HashCode::plain);
+        EXPECT_EQ(hash_page(page, kSeed), hash) << number;
+        hash_pages_by(HashCode::vectors);
+    }
+}
+
 TEST(ImageDigest, IsTheSameInWhateverOrderPagesCameAndWent) {
     ImageDigest straight;
     ImageDigest crooked;

@@ -19,7 +19,7 @@ inline std::vector<migrate::Message> all_messages() {
             Verified{},
             Commit{},
             Committed{},
-            Resumed{2},
+            Resumed{2, {{"whole", 3}, {"runs", 4}}},
             Dropped{Reason::memory, "no memory"},
             Abort{Reason::user, "cancelled"},
             Released{},

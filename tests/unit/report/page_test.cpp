@@ -18,7 +18,7 @@ json known() {
         "migration": {"id": "5c0f", "vm": "web", "source": "alpha", "destination": "beta", "outcome": "moved", "total_ms": 15250},
         "report": {
             "summary": {"blackout_ms": 412.5, "clock_error_ms": 3.25, "bytes": 16777216, "rounds": 3, "guest_gap_ms": null,
-                        "parts": {"suspend_ms": 120.25, "verify_ms": 90}},
+                        "parts": {"suspend_ms": 120.25, "adopt_ms": 90}},
             "rounds": [{"round": 0, "pages": 32768, "sent": 32000, "bytes": 15728640, "ms": 10000, "dirty": 900},
                        {"round": 1, "pages": 900, "sent": 890, "bytes": 1048576, "ms": 500, "dirty": 40}]}})");
 }

@@ -35,7 +35,7 @@ def life(hypervisor):
         done
         xl create /etc/xen/small.cfg >/dev/null; up small
         timeout 120 xl shutdown -w small >/dev/null
-        gone; back "$before"; ! xenstore-ls | grep -q small
+        gone; back "$before"; (! xenstore-ls | grep -q small)
         echo lived; """ + CLEAN_LOG
     lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
     assert lines[-1:] == ["lived"], f"it said: {lines}"
@@ -45,9 +45,9 @@ def mistakes(hypervisor):
     """A configuration that cannot be gives xl's own error, and leaves nothing."""
     script = "set -e\n" + UP + ENDS + """
         xl create /etc/xen/small.cfg >/dev/null; up small; xl destroy small; before=$(free)
-        ! xl create /etc/xen/small.cfg 'kernel="/no-such-file"' 2>/tmp/why; grep -q 'no-such-file' /tmp/why
-        ! xl create /etc/xen/small.cfg 'memory=100000' 2>/tmp/why; test -s /tmp/why
-        ! xl create /etc/xen/small.cfg 'kernel="/etc/hosts"' 2>/tmp/why; test -s /tmp/why
+        (! xl create /etc/xen/small.cfg 'kernel="/no-such-file"' 2>/tmp/why); grep -q 'no-such-file' /tmp/why
+        (! xl create /etc/xen/small.cfg 'memory=100000' 2>/tmp/why); test -s /tmp/why
+        (! xl create /etc/xen/small.cfg 'kernel="/etc/hosts"' 2>/tmp/why); test -s /tmp/why
         test "$(xl list | wc -l)" = 2; back "$before"
         echo refused; """ + CLEAN_LOG
     lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
@@ -67,11 +67,11 @@ def devices(hypervisor):
         test "$(nc web 20 </tmp/other)" = written; cmp /tmp/disk /tmp/other
         xl block-detach web xvda; test -z "$(losetup -a)"
         xl block-attach web /tmp/one,raw,xvda,rw; nc web 19 </dev/null | cmp - /tmp/one
-        ! xl block-attach web /tmp/no-such-disk,raw,xvdb,rw 2>/tmp/why; grep -q 'no-such-disk' /tmp/why
+        (! xl block-attach web /tmp/no-such-disk,raw,xvdb,rw 2>/tmp/why); grep -q 'no-such-disk' /tmp/why
         xl mem-set web 112; timeout 60 sh -c 'until xl list web | grep -qE "web +[0-9]+ +112 "; do :; done'
         wget -qO- http://web/ >/dev/null
         timeout 120 xl shutdown -w web >/dev/null; gone
-        test -z "$(losetup -a)"; ! ls /sys/class/net | grep -q vif; ! xenstore-ls | grep -q web.cfg
+        test -z "$(losetup -a)"; (! ls /sys/class/net | grep -q vif); (! xenstore-ls | grep -q web.cfg)
         echo served; """ + CLEAN_LOG
     lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
     assert lines[-1:] == ["served"], f"it said: {lines}"
@@ -104,10 +104,10 @@ def reservations():
     script = "set -e\n" + UP + """
         xl create /etc/xen/small.cfg >/dev/null; up small; id=$(xl domid small)
         tern-sched $id --period 10 --slice 3; tern-sched $id | grep -qE '^ +0 +10.000 +3.000$'
-        ! tern-sched $id --period 10 --slice 9.5 2>/tmp/why; grep -q 'nine tenths' /tmp/why
-        ! tern-sched $id --period 1 --slice 2 2>/tmp/why; grep -q 'at most the period' /tmp/why
+        (! tern-sched $id --period 10 --slice 9.5 2>/tmp/why); grep -q 'nine tenths' /tmp/why
+        (! tern-sched $id --period 1 --slice 2 2>/tmp/why); grep -q 'at most the period' /tmp/why
         tern-sched $id | grep -qE '^ +0 +10.000 +3.000$'
-        ! tern-sched 999 2>/tmp/why; grep -q 'no such domain' /tmp/why
+        (! tern-sched 999 2>/tmp/why); grep -q 'no such domain' /tmp/why
         tern-sched $id --none; tern-sched $id | grep -qE '^ +0 +- +-$'
         tern-sched $id --period 20 --slice 18; xl destroy small
         tern-sched 0 --vcpu 1 --period 20 --slice 18; tern-sched 0 --vcpu 0 --period 20 --slice 18
@@ -151,7 +151,7 @@ def saved(hypervisor):
         answers 1; dd if=/dev/urandom of=/tmp/sent bs=1M count=4 2>/dev/null
         test "$(nc 10.0.0.101 20 </tmp/sent)" = written; cmp /tmp/sent /tmp/disk; xl block-detach web1 xvda
         xl save web1 /tmp/saved >/dev/null 2>&1; dd if=/tmp/saved of=/dev/vm/vm bs=1M conv=fsync 2>/dev/null; gone; back "$before"
-        test -z "$(losetup -a)"; ! ls /sys/class/net | grep -q vif; """ + CLEAN_LOG
+        test -z "$(losetup -a)"; (! ls /sys/class/net | grep -q vif); """ + CLEAN_LOG
     second = "set -e; dd if=/dev/vm/vm of=/tmp/saved bs=1M 2>/dev/null; xl restore /tmp/saved >/dev/null 2>&1"
     third = "set -e\n" + webs.SHELL + """
         answers 1; timeout 100 sh -c 'until test -s /tmp/checked; do usleep 100000; done'

@@ -28,9 +28,9 @@ def files():
         test "$(nc 10.0.0.101 20 </tmp/sent)" = written; cmp /tmp/sent /tmp/disk; xl block-detach web1 xvda
         migrate --save web1 /tmp/kept --checkpoint --format json | grep -q '"outcome":"saved"'
         test "$(xl domid web1)" = "$second"; answers 1
-        ! migrate --restore /tmp/kept 2>/tmp/why; grep -q 'called web1 already' /tmp/why; rm /tmp/kept
+        (! migrate --restore /tmp/kept 2>/tmp/why); grep -q 'called web1 already' /tmp/why; rm /tmp/kept
         migrate --save web1 /tmp/saved --stopped; tar cf /dev/vm/vm -C /tmp saved; sync; gone; back "$before"
-        test -z "$(losetup -a)"; ! ls /sys/class/net | grep -q vif; """ + CLEAN_LOG
+        test -z "$(losetup -a)"; (! ls /sys/class/net | grep -q vif); """ + CLEAN_LOG
     second = """set -e; tar xf /dev/vm/vm -C /tmp; migrate --restore /tmp/saved --format json | grep -q '"outcome":"restored"'"""
     third = "set -e\n" + webs.SHELL + """
         answers 1; timeout 100 sh -c 'until test -s /tmp/checked; do usleep 100000; done'
@@ -69,7 +69,7 @@ def faults():
             printf "\\$(printf %o $((octet ^ 16)))" | dd of=/tmp/y bs=1 seek=$place conv=notrunc 2>/dev/null
             refused 'not a whole domain' migrate --restore /tmp/y
         done
-        test "$(xl list | wc -l)" = 2; ! xenstore-ls | grep -q incoming; ! ls /sys/class/net | grep -q vif
+        test "$(xl list | wc -l)" = 2; (! xenstore-ls | grep -q incoming); (! ls /sys/class/net | grep -q vif)
         for tenths in 5 10 15 20 30; do
             migrate --restore /tmp/x >/dev/null 2>&1 & victim=$!
             usleep $((tenths * 100000)); kill -9 $victim 2>/dev/null || true; wait $victim 2>/dev/null || true
@@ -98,10 +98,10 @@ def moves():
         answers 1; xl list web1 >/dev/null
         dd if=/dev/urandom of=/tmp/sent bs=1M count=4 2>/dev/null; test "$(nc 10.0.0.101 20 </tmp/sent)" = written
         status 0 migrate web1 beta --format json; cat /tmp/out
-        ! xl list web1 >/dev/null 2>&1; test "$(nc 10.0.0.101 19 </dev/null | head -c 4194304 | md5sum)" = "$(md5sum </tmp/sent)"; """ + CLEAN_LOG
+        (! xl list web1 >/dev/null 2>&1); test "$(nc 10.0.0.101 19 </dev/null | head -c 4194304 | md5sum)" = "$(md5sum </tmp/sent)"; """ + CLEAN_LOG
     there = "set -e\n" + webs.SHELL + """
-        answers 1; xl list -l web1 | grep -q '"kernel": "/usr/lib/tern/vmlinuz"'; ! xl list | grep -q incoming
-        migrate web1 alpha --format json; ! xl list web1 >/dev/null 2>&1; ! xenstore-ls | grep -q web1; """ + CLEAN_LOG
+        answers 1; xl list -l web1 | grep -q '"kernel": "/usr/lib/tern/vmlinuz"'; (! xl list | grep -q incoming)
+        migrate web1 alpha --format json; (! xl list web1 >/dev/null 2>&1); (! xenstore-ls | grep -q web1); """ + CLEAN_LOG
     again = "set -e\n" + webs.SHELL + ENDS + """
         answers 1; timeout 150 sh -c 'until test -s /tmp/checked; do usleep 100000; done'; grep -q ', each as it was left' /tmp/checked
         test "$(nc 10.0.0.101 19 </dev/null | head -c 4194304 | md5sum)" = "$(md5sum </tmp/sent)"

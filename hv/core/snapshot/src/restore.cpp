@@ -81,7 +81,8 @@ Status pin_tables(Domain& subject, Reader& reader) {
         TRY(reader.tables(next, some));
         for (auto const entry : some) {
             if (TERN_RECORD_TABLE_pinned(entry) != 0)
-                TRY(subject.paging.pin(TERN_RECORD_TABLE_level(entry), Gfn{TERN_RECORD_TABLE_gfn(entry)}));
+                TRY(subject.paging.pin(TERN_RECORD_TABLE_level(entry), Gfn{TERN_RECORD_TABLE_gfn(entry)},
+                                       shadow_pt::Shadows::later));
             ++next;
         }
         if (domain::slice_is_over(subject.system))

@@ -16,7 +16,7 @@ namespace migrate {
 
 class HotPages {
   public:
-    explicit HotPages(std::size_t capacity) : capacity_{capacity} {}
+    explicit HotPages(std::size_t capacity) : capacity_{capacity} { slots_.reserve(capacity); }
 
     /// What was last kept of this page; null if nothing is. Counts as a use in @p round.
     [[nodiscard]] Page const* find(Gfn gfn, std::uint32_t round);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "migrate/journal.hpp"
 #include "migrate/records.hpp"
@@ -88,9 +89,15 @@ struct Verified {};
 struct Commit {};
 /// Destination: it is mine.
 struct Committed {};
+/// When something happened, by the clock of who noted it (nanoseconds); migrate/blackout.hpp has the names.
+struct Mark {
+    std::string name;
+    std::uint64_t at = 0;
+};
 /// Destination: it runs since @p stamp (its hypervisor's nanoseconds).
 struct Resumed {
     std::uint64_t stamp = 0;
+    std::vector<Mark> marks; ///< of the blackout, as far as it happened there
 };
 /// Destination, at any time before Committed, and after it if the guest certainly never ran: I did not take it and never will.
 struct Dropped {

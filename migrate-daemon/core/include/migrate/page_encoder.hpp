@@ -62,8 +62,10 @@ class PageEncoder {
     /// @p book must outlive it.
     explicit PageEncoder(SentPages& book, EncoderOptions const& options = {});
 
+    /// After the last round nothing is compared with what it sent: it keeps no contents.
+    enum class Keep : bool { nothing, contents };
     /// REQUIRES: empty(); rounds rise from 0.
-    void begin_round(std::uint32_t round);
+    void begin_round(std::uint32_t round, Keep keep = Keep::contents);
 
     /// How hard batches are packed: zstd's levels (negative ones are faster), 0 not at all. From the next finish_batch() on.
     void set_level(int level) { level_ = level; }
@@ -99,6 +101,7 @@ class PageEncoder {
     BatchBuilder batch_;
     Gfn last_;
     std::uint32_t round_ = 0;
+    Keep keep_ = Keep::contents;
     int level_ = 1;
     bool state_unchanged_ = false;
     std::uint64_t unchanged_ = 0;

@@ -91,6 +91,7 @@ struct Built {
 struct ImageComplete {};
 struct GuestRuns {
     std::uint64_t stamp = 0;
+    std::vector<Mark> marks;
 };
 
 } // namespace event

@@ -5,6 +5,7 @@
 ///     TRY(sender.start());
 ///     do TRY(sender.round()); while (TRY(sender.harvest()) is too much);
 ///     … stop the domain …
+///     TRY(sender.last_harvest());
 ///     TRY(sender.last_round());
 ///     TRY(sender.finish());
 #pragma once
@@ -57,8 +58,9 @@ class Sender {
     outcome::Result<RoundReport> round() { return run_round(false); }
     /// Asks what was written since the last time: so many pages wait for the next round now. REQUIRES: live.
     outcome::Result<std::size_t> harvest();
-    /// REQUIRES: the domain stands still. Includes a harvest, if it is live.
-    outcome::Result<RoundReport> last_round();
+    /// REQUIRES: the domain stands still. What is left for the last round.
+    outcome::Result<void> last_harvest();
+    outcome::Result<RoundReport> last_round() { return run_round(true); }
     /// The record, the digest of the whole image, the end. The stream is complete then.
     outcome::Result<void> finish(std::span<std::byte const> record);
     /// What the domain writes is tracked no more.

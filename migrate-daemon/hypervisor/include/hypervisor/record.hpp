@@ -12,7 +12,20 @@
 
 namespace hypervisor {
 
-Result<std::vector<std::byte>> record_of(Toolstack const& tools, std::uint32_t domain);
+/// Of one domain. Made while it runs yet: what the call needs is there then, and a blackout need not wait for it.
+class RecordOf {
+  public:
+    static Result<RecordOf> domain(Toolstack const& tools, std::uint32_t domain);
+    /// REQUIRES: the domain stands still.
+    Result<std::vector<std::byte>> take();
+
+  private:
+    RecordOf(Toolstack const& tools, std::uint32_t domain) : tools_{&tools}, domain_{domain} {}
+
+    Toolstack const* tools_;
+    std::uint32_t domain_;
+    CallBuffer buffer_;
+};
 
 /// Into an empty domain whose memory is there already (hypervisor/shell.hpp). `precondition`: this host cannot be its host.
 Result<void> set_record(Toolstack const& tools, std::uint32_t domain, std::span<std::byte const> record, Way way);
