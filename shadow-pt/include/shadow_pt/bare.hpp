@@ -8,6 +8,11 @@
 /// What words do not say, no bare table holds: an entry made for another domain, by a grant, or for a page that its domain has
 /// given up since keeps its table's shadow from being evicted.
 ///
+/// An L1 of a domain that was restored is *unread* at first (SP-23): it is a table, so nobody maps it writable or writes to it but through
+/// Paging, but it holds nothing of what its words name. That keeps the work out of a blackout, and is safe because safety comes from
+/// translation: a fault that asks for its shadow has all its words looked at first, as if they were written just then. A word that
+/// names what it must not is lost then (it becomes not present); no domain that was stopped where it was held to these rules has one.
+///
 /// A device that writes to a table behind everybody's back (of a domain that has devices) makes a bare one name other frames than
 /// it holds. What cannot have been held is passed over here; see docs/threat-model.md for the rest.
 #pragma once
@@ -50,6 +55,16 @@ template <Host H> void Paging<H>::cease_to_be_bare(Mfn table) {
     bare_.fetch_sub(1);
 }
 
+/// An unread L1 becomes one that holds all its words. REQUIRES: locked, bare.
+template <Host H> void Paging<H>::read_words(Mfn table) {
+    auto& frame = host_.frame(table);
+    auto work = Work::none;
+    for (unsigned index = frame.word().cursor(); index < base::kTableEntries; ++index)
+        if (!take_entry_in(table, Mfn{}, 1, index, Shadows::later, work).ok())
+            store(table, index, GuestEntry{});
+    frame.set_cursor(base::kTableEntries);
+}
+
 /// Gives back what a bare table holds. REQUIRES: locked, partial.
 template <Host H> void Paging<H>::give_back_words(Mfn table) {
     auto const word = host_.frame(table).word();
@@ -75,6 +90,8 @@ template <Host H> base::Status Paging<H>::materialize(Mfn table, unsigned level,
     if (frame.word().queued())
         return base::Err{base::Error::preempted};
     auto const shadow = TRY(take_page(way));
+    if (level == 1)
+        read_words(table);
     page(shadow).begin(level, table);
     for (unsigned index = 0; index < base::kTableEntries; ++index) {
         auto const word = guest_slot(table, index).load();

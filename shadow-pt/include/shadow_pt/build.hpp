@@ -20,6 +20,12 @@ auto Paging<H>::use_table(Target const& target, unsigned level, Shadows shadows)
 
     if (step == TableStep::claimed)
         retire_writers(frame);
+    if (step == TableStep::claimed && level == 1 && shadows == Shadows::later) {
+        become_bare(table, 0);
+        Counters::bump(counters_.tables_unread);
+        frame.built(0);
+        return Work::some;
+    }
     auto const status = build(table, level, shadows);
     if (!status.ok()) {
         if (status.error() != base::Error::preempted)

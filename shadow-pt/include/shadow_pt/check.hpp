@@ -8,7 +8,8 @@ namespace shadow_pt {
 /// What a bare table holds is used as its words say.
 template <Host H> void Paging<H>::check_words(base::Mfn table, unsigned level) {
     auto const word = host_.frame(table).word();
-    ASSERT(word.partial() || word.cursor() == base::kTableEntries);
+    ASSERT(word.partial() || !word.bare() || word.cursor() == base::kTableEntries ||
+           (level == 1 && word.cursor() == 0));
     for (unsigned index = 0; index < word.cursor() && word.bare(); ++index) {
         auto const guest = guest_slot(table, index).load();
         if (!guest.present() || hypervisor_slot(level, index))

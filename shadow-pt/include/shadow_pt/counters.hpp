@@ -11,6 +11,7 @@ struct Counters {
 
     Count tables_built{0};
     Count tables_torn{0};
+    Count tables_unread{0};         ///< L1s that are looked at when a fault asks for them (SP-23)
     Count tables_without_shadow{0}; ///< when they were made: the pool was full, or nobody was in a hurry (SP-10, SP-23)
     Count shadows_evicted{0};       ///< since the pool was full (SP-10)
     Count uppers_evicted{0};        ///< of these: above L1

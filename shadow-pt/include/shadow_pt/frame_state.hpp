@@ -13,7 +13,8 @@
 ///     claimed   partial, count 0, locked   by the first to ask; its entries are read only after SP-6's flush
 ///     partial   count n                    the shadow lacks entries from the cursor on; nobody new may use it yet
 ///     ready     count n                    the shadow holds all that the guest's table says; or there is none, and the
-///                                          table is *bare*: it holds by its words alone (bare.hpp, SP-10)
+///                                          table is *bare*: it holds by its words alone (bare.hpp, SP-10), or is an L1
+///                                          that is *unread*, and holds nothing yet (SP-23)
 ///
 /// A count moves only at the end of a build, or at the end of the last user's leaving. So an operation that was
 /// preempted in the middle is simply called again, and one that wants a table which somebody else began to leave, or
@@ -69,7 +70,8 @@ class UseWord {
     [[nodiscard]] constexpr bool pinned() const { return (raw_ & kPinned) != 0; }
     [[nodiscard]] constexpr bool partial() const { return (raw_ & kPartial) != 0; }
     [[nodiscard]] constexpr bool locked() const { return (raw_ & kLocked) != 0; }
-    /// Of a partial table: where its build goes on. Of a bare one: its entries below are held; all, if it is ready.
+    /// Of a partial table: where its build goes on. Of a bare one: its entries below are held; if it is ready that is all of them, or
+    /// none, of an L1 that is unread (SP-23).
     [[nodiscard]] constexpr unsigned cursor() const { return static_cast<unsigned>(raw_ >> kCursorShift & 0x3ff); }
     /// A table that has no shadow, and holds what its words below the cursor name (bare.hpp).
     [[nodiscard]] constexpr bool bare() const { return (raw_ & kBare) != 0; }
@@ -182,11 +184,12 @@ class FrameState {
         }
     }
 
-    /// The build is complete: the table is ready, has one user more, and is unlocked. REQUIRES: get_table() said so.
-    void built() {
+    /// The build is complete: the table is ready, has one user more, and is unlocked; a bare one holds all its entries, or none
+    /// yet. REQUIRES: get_table() said so.
+    void built(unsigned held_if_bare = base::kTableEntries) {
         for (auto old = word();;) {
             ASSERT(old.locked() && old.partial() && old.count() < UseWord::kMaxCount);
-            auto const held = old.bare() ? base::kTableEntries : 0;
+            auto const held = old.bare() ? held_if_bare : 0;
             if (replace(old, old.counted_up().with_partial(false).with_cursor(held).with_lock(false)))
                 return;
         }
@@ -245,7 +248,7 @@ class FrameState {
     void end_bare() {
         change_locked([](UseWord old) { return old.with_bare(false).with_cursor(0); });
     }
-    /// How far the entries of a bare table are held. REQUIRES: locked, partial.
+    /// How far the entries of a bare table are held. REQUIRES: locked.
     void set_cursor(unsigned cursor) {
         change_locked([&](UseWord old) { return old.with_cursor(cursor); });
     }

@@ -87,7 +87,8 @@ enum class Tracker : std::uint8_t {
     harvest,       ///< by the D bits that processors set
     write_protect, ///< by a fault at the first write to each page: as others do it, to compare with
 };
-/// Whether tables get their shadows as they are made, or only when a fault asks for them (SP-23).
+/// Whether tables get their shadows as they are made, or only when a fault asks for them: then what an L1 names is looked at, and held,
+/// only then as well (SP-23).
 enum class Shadows : bool { later, now };
 
 /// What an access wants. Guests run in one ring, so that user or not makes no difference to the tables.
@@ -151,7 +152,7 @@ template <Host H> class Paging {
     // --- tables: MMUEXT_PIN_L1..L4, UNPIN, NEW_BASEPTR, NEW_USER_BASEPTR (pin.hpp) ---------------------------------------
 
     /// Makes @p gfn a table of @p level that stays one. `invalid`: not the domain's RAM, another use, pinned already, or
-    /// an entry below it is refused.
+    /// an entry below it is refused. With Shadows::later: an entry above L1; one in an L1 that must not be is found not present.
     [[nodiscard]] base::Status pin(unsigned level, base::Gfn gfn, Shadows shadows = Shadows::now);
     /// `invalid` if it is not pinned. When it answers ok, all that only the pin kept is no table any more (SP-9).
     [[nodiscard]] base::Status unpin(base::Gfn gfn);
@@ -311,6 +312,7 @@ template <Host H> class Paging {
     Mfn child_by_word(unsigned level, unsigned index, GuestEntry word);
     void become_bare(Mfn table, unsigned held);
     void cease_to_be_bare(Mfn table);
+    void read_words(Mfn table);
     void give_back_words(Mfn table);
     base::Status materialize(Mfn table, unsigned level, Way const& way = {});
 

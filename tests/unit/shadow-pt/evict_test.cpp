@@ -311,22 +311,66 @@ TEST_F(Eviction, ABareTableThatIsWantedAgainWhileItIsGivenUpLivesOn) { // SP-9
     host.expect_idle();
 }
 
-TEST_F(Eviction, ATableThatIsPinnedForLaterTakesNoPageAndIsCheckedAllTheSame) { // SP-23
-    word(kL1, 1) = entry(kL2, kBoth);                                           // a table mapped writable
+TEST_F(Eviction, ATableThatIsPinnedForLaterTakesNoPageAndHoldsNoMoreThanTables) { // SP-23
+    word(kL3, 1) = entry(kL1, kBoth);                                             // an L1 cannot be an L2
     EXPECT_FALSE(paging.pin(4, Gfn{kL4}, Shadows::later).ok());
     host.expect_idle();
-    word(kL1, 1) = entry(kL2, kRead);
+    word(kL3, 1) = 0;
     ASSERT_TRUE(paging.pin(4, Gfn{kL4}, Shadows::later).ok());
     EXPECT_EQ(host.shadows_in_use(), 0U);
     EXPECT_EQ(frame(kL1).use(), Use::l1);
     EXPECT_EQ(frame(kL3).word().count(), 1U);
+    EXPECT_EQ(frame(kData).use(), Use::none) << "nobody has looked at the L1";
     check_all();
     auto const used = root();
     EXPECT_EQ(host.shadows_in_use(), 1U);
     EXPECT_EQ(fault(used, page(0)), FaultAction::retry);
     EXPECT_EQ(host.shadows_in_use(), 4U);
+    EXPECT_EQ(frame(kData).use(), Use::writable);
+    check_all();
     EXPECT_TRUE(paging.release_root(used).ok());
     EXPECT_TRUE(paging.unpin(Gfn{kL4}).ok());
+    host.expect_idle();
+}
+
+TEST_F(Eviction, AnUnreadTableLosesTheWordsThatItMustNotHaveWhenItIsRead) { // SP-1, SP-23
+    word(kL1, 1) = entry(kL2, kBoth);                                       // a table mapped writable
+    word(kL1, 2) = entry(kL2, kRead);
+    ASSERT_TRUE(paging.pin(4, Gfn{kL4}, Shadows::later).ok());
+    auto const used = root();
+    EXPECT_EQ(fault(used, page(0)), FaultAction::retry);
+    EXPECT_EQ(fault(used, page(1)), FaultAction::reflect);
+    EXPECT_EQ(word(kL1, 1), 0U);
+    EXPECT_EQ(fault(used, page(2)), FaultAction::retry);
+    EXPECT_EQ(frame(kL2).use(), Use::l2);
+    check_all();
+    EXPECT_TRUE(paging.release_root(used).ok());
+    EXPECT_TRUE(paging.unpin(Gfn{kL4}).ok());
+    host.expect_idle();
+}
+
+TEST_F(Eviction, AnEntryOfAnUnreadTableIsCheckedWhenItIsWrittenAndHeldWhenTheTableIsRead) { // SP-7, SP-23
+    ASSERT_TRUE(paging.pin(4, Gfn{kL4}, Shadows::later).ok());
+    EXPECT_EQ(write(kL1, 0, entry(kL2, kBoth)).error(), Error::busy);
+    EXPECT_TRUE(write(kL1, 0, entry(kL2, kRead)).ok());
+    EXPECT_TRUE(write(kL1, 1, entry(kData, kBoth)).ok());
+    EXPECT_EQ(frame(kData).use(), Use::none);
+    check_all();
+    auto const used = root();
+    EXPECT_EQ(fault(used, page(1)), FaultAction::retry);
+    EXPECT_EQ(frame(kData).use(), Use::writable);
+    EXPECT_TRUE(write(kL1, 1, 0).ok());
+    EXPECT_EQ(frame(kData).use(), Use::none);
+    check_all();
+    EXPECT_TRUE(paging.release_root(used).ok());
+    EXPECT_TRUE(paging.unpin(Gfn{kL4}).ok());
+    host.expect_idle();
+}
+
+TEST_F(Eviction, AnUnreadTableThatIsGivenUpIsNeverRead) { // SP-23
+    ASSERT_TRUE(paging.pin(4, Gfn{kL4}, Shadows::later).ok());
+    ASSERT_TRUE(paging.unpin(Gfn{kL4}).ok());
+    EXPECT_EQ(frame(kData).use(), Use::none);
     host.expect_idle();
 }
 

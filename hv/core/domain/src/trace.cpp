@@ -122,11 +122,11 @@ void dump_domain(Domain& domain) {
     console::always("{}: {}, {} of {} pages, shadows {} of {} pages, at most {}", domain.id,
                     domain.translated() ? "translated" : "direct", domain.system.quotas[domain.id.raw()].total(),
                     domain.system.quotas[domain.id.raw()].limit(), pool.in_use, pool.pages, pool.limit);
-    console::always(
-        "    shadows evicted {}: above L1 {}, in use {}, new {}; filled again {}; tables without one {}, made so {}",
-        counters.shadows_evicted.load(), counters.uppers_evicted.load(), counters.evicted_in_use.load(),
-        counters.evicted_new.load(), counters.shadows_filled.load(), domain.paging.bare_tables(),
-        counters.tables_without_shadow.load());
+    console::always("    shadows evicted {}: above L1 {}, in use {}, new {}; filled again {}; tables without one {}, "
+                    "made so {}, unread {}",
+                    counters.shadows_evicted.load(), counters.uppers_evicted.load(), counters.evicted_in_use.load(),
+                    counters.evicted_new.load(), counters.shadows_filled.load(), domain.paging.bare_tables(),
+                    counters.tables_without_shadow.load(), counters.tables_unread.load());
     console::always("    tables built {} torn {}, updates {}, stores {}, hidden faults {}, guest faults {}, refused {}",
                     counters.tables_built.load(), counters.tables_torn.load(), counters.entries_updated.load(),
                     counters.stores_emulated.load(), counters.hidden_faults.load(), counters.guest_faults.load(),
