@@ -146,7 +146,7 @@ class IncomingRecovery : public Recovery {
             return inbox_.put(event::Failed{migrate::Reason::hypervisor, sentence(state.error())});
         if (state.value().paused && xc_domain_unpause(tools_.control(), subject_.domain) != 0)
             return inbox_.put(event::Failed{migrate::Reason::hypervisor, "it cannot be unpaused"});
-        inbox_.put(event::GuestRuns{ran_at(tools_, subject_.domain), {}});
+        inbox_.put(event::GuestRuns{ran_at(tools_, subject_.domain)});
     }
     void settle_if_it_is_not() {
         auto const now = hypervisor::find_domain(tools_, std::to_string(subject_.domain));

@@ -35,8 +35,8 @@ TEST(Page, HasALineForEachRoundAndEachPartOfTheBlackout) {
     auto const page = report::page(known());
     EXPECT_THAT(page, HasSubstr("<td>0</td><td>32000</td><td>15.0</td><td>10.00</td><td>1.5</td><td>900</td>"));
     EXPECT_THAT(page, HasSubstr("<td>1</td><td>890</td><td>1.0</td><td>0.50</td><td>2.0</td><td>40</td>"));
-    EXPECT_THAT(page, HasSubstr("<td>the guest suspends itself</td><td>120.2</td>"));
-    EXPECT_THAT(page, HasSubstr("<td>the last pages are sent</td><td>not measured</td>"));
+    EXPECT_THAT(page, HasSubstr("<td>the guest suspends itself, and runs until it stops</td><td>120.2</td>"));
+    EXPECT_THAT(page, HasSubstr("<td>and sent</td><td>not measured</td>"));
     EXPECT_THAT(page, HasSubstr("guest's own clock: not measured"));
 }
 

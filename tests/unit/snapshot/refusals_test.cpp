@@ -100,7 +100,8 @@ TEST_F(RecordRefused, ForAContextThatSetContextRefusesAndPinsAreGivenBack) {
         with<Both>(TERN_RECORD_S_vcpu, [](Both& both) { both.context.user_regs.rip = 0x8000'0000'0000; });
     expect_refused(not_canonical, kEinval);
     expect_refused(not_canonical, kEinval, 0);
-    expect_refused(with<Both>(TERN_RECORD_S_vcpu, [](Both& both) { both.context.ctrlreg[3] = 9ULL << 12; }), kEinval);
+    constexpr std::uint64_t kNoRoot = 2ULL << 12; // an L2
+    expect_refused(with<Both>(TERN_RECORD_S_vcpu, [](Both& both) { both.context.ctrlreg[3] = kNoRoot; }), kEinval);
     expect_refused(with<Both>(TERN_RECORD_S_vcpu, [](Both& both) { both.vcpu.sysenter_callback = 1ULL << 63; }),
                    kEinval);
 }

@@ -97,7 +97,7 @@ struct Mark {
 /// Destination: it runs since @p stamp (its hypervisor's nanoseconds).
 struct Resumed {
     std::uint64_t stamp = 0;
-    std::vector<Mark> marks; ///< of the blackout, as far as it happened there
+    std::vector<Mark> marks{}; ///< of the blackout, as far as it happened there
 };
 /// Destination, at any time before Committed, and after it if the guest certainly never ran: I did not take it and never will.
 struct Dropped {

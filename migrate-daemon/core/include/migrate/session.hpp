@@ -91,7 +91,7 @@ struct Built {
 struct ImageComplete {};
 struct GuestRuns {
     std::uint64_t stamp = 0;
-    std::vector<Mark> marks;
+    std::vector<Mark> marks{};
 };
 
 } // namespace event
