@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -30,6 +31,8 @@ void Wire::tune() {
     // What waits unsent in the kernel is time that nobody sees: a last round would have to wait behind it.
     unsigned const unsent = 256U << 10;
     int const socket = socket_.native_handle();
+    // A program that libxl starts, a script for a device say, must not keep the connection open when this process is gone.
+    fcntl(socket, F_SETFD, FD_CLOEXEC);
     // A socket that is no TCP socket (a test's) refuses these, which is all right.
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
