@@ -87,7 +87,7 @@ Result<void> Receiver::prepare(Description description, migrate::MemoryLayout co
         return fail(Kind::precondition,
                     "domain " + std::to_string(twin.value().id) + " has the same UUID: it is this one already",
                     "two of it would write to the same disks");
-    temporary_ = description_.name + "--incoming";
+    temporary_ = temporary_name(description_.name);
     hypervisor::ShellRequest request{.configuration = description_.configuration,
                                      .name = temporary_,
                                      .husk = husk_,

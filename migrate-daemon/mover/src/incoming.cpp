@@ -68,6 +68,8 @@ class IncomingMove : public MoveLoop {
             return;
         subject_.vm = prepare->vm;
         subject_.uuid = prepare->uuid;
+        subject_.temporary =
+            engine::Receiver::temporary_name(subject_.vm); // in the journal before there is such a domain
     }
     template <typename Other> void perform(Other const&) {}
 
@@ -85,7 +87,6 @@ class IncomingMove : public MoveLoop {
         subject_.configuration = wanted.description.configuration;
         TRY(receiver_.prepare(std::move(wanted.description), layout));
         subject_.domain = receiver_.domain();
-        subject_.temporary = receiver_.temporary();
         return {};
     }
     static migrate::Reason reason_of(outcome::Failure const& why) {

@@ -48,13 +48,15 @@ void read_detail(json const& detail, Subject& subject) {
         subject.domain = *found;
 }
 
-Guest find(hypervisor::Toolstack const& tools, Subject const& subject, json const& detail) {
+Guest find(hypervisor::Toolstack const& tools, Subject& subject, json const& detail) {
     if (!detail.is_object() || detail.value("boot", std::string{}) != boot_id())
         return Guest::lost_with_host;
     auto const found = hypervisor::find_domain(tools, subject.uuid);
     // The same guest may be here by another number: then it is not this migration's.
     bool const ours = found && (found.value().id == subject.domain ||
                                 (!subject.temporary.empty() && found.value().name == subject.temporary));
+    if (ours)
+        subject.domain = found.value().id;
     return ours ? Guest::here : Guest::ended;
 }
 

@@ -32,7 +32,7 @@ nlohmann::json detail_of(Subject const& subject);
 /// What an entry does not say stays as it is.
 void read_detail(nlohmann::json const& detail, Subject& subject);
 
-/// Where the guest of a journal is.
-migrate::Outgoing::Guest find(hypervisor::Toolstack const& tools, Subject const& subject, nlohmann::json const& detail);
+/// Where the guest of a journal is; its number, if that was not written yet when the process died that made it.
+migrate::Outgoing::Guest find(hypervisor::Toolstack const& tools, Subject& subject, nlohmann::json const& detail);
 
 } // namespace mover

@@ -50,7 +50,8 @@ class Receiver {
 
     [[nodiscard]] std::uint32_t domain() const { return shell_->domain(); }
     /// What it is called until it has settled.
-    [[nodiscard]] std::string const& temporary() const { return temporary_; }
+    /// What the domain of a guest called @p vm is called until it is the guest.
+    static std::string temporary_name(std::string const& vm) { return vm + "--incoming"; }
     [[nodiscard]] Description const& description() const { return description_; }
     [[nodiscard]] std::uint64_t octets() const { return octets_; }
 
