@@ -4,7 +4,7 @@ import functools
 import json
 
 from house import paths, tap
-from house.host import disk, hosts, shape, webs
+from house.host import disk, hosts, shape, shared, webs
 from house.host.dom0_tests import CLEAN_LOG, in_dom0
 from house.host.tests import HostTest
 
@@ -37,7 +37,7 @@ def life(hypervisor):
         timeout 120 xl shutdown -w small >/dev/null
         gone; back "$before"; (! xenstore-ls | grep -q small)
         echo lived; """ + CLEAN_LOG
-    lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
+    lines = shared.HOSTS.shell(hypervisor, script).splitlines()
     assert lines[-1:] == ["lived"], f"it said: {lines}"
 
 
@@ -50,7 +50,7 @@ def mistakes(hypervisor):
         (! xl create /etc/xen/small.cfg 'kernel="/etc/hosts"' 2>/tmp/why); test -s /tmp/why
         test "$(xl list | wc -l)" = 2; back "$before"
         echo refused; """ + CLEAN_LOG
-    lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
+    lines = shared.HOSTS.shell(hypervisor, script).splitlines()
     assert lines[-1:] == ["refused"], f"it said: {lines}"
 
 
@@ -73,7 +73,7 @@ def devices(hypervisor):
         timeout 120 xl shutdown -w web >/dev/null; gone
         test -z "$(losetup -a)"; (! ls /sys/class/net | grep -q vif); (! xenstore-ls | grep -q web.cfg)
         echo served; """ + CLEAN_LOG
-    lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
+    lines = shared.HOSTS.shell(hypervisor, script).splitlines()
     assert lines[-1:] == ["served"], f"it said: {lines}"
 
 
@@ -95,7 +95,7 @@ def control(hypervisor):
         soon "xenstore-exists /local/domain/$(xl domid web)/console/tty"; up web
         wget -qO- http://web/ | grep -q 'up on 2 vCPUs'
         xl destroy web; gone; echo controlled; """ + CLEAN_LOG
-    lines = in_dom0(hypervisor, script, "--cpus", "2").splitlines()
+    lines = shared.HOSTS.shell(hypervisor, script).splitlines()
     assert lines[-1:] == ["controlled"], f"it said: {lines}"
 
 
@@ -111,8 +111,9 @@ def reservations():
         tern-sched $id --none; tern-sched $id | grep -qE '^ +0 +- +-$'
         tern-sched $id --period 20 --slice 18; xl destroy small
         tern-sched 0 --vcpu 1 --period 20 --slice 18; tern-sched 0 --vcpu 0 --period 20 --slice 18
+        tern-sched 0 --vcpu 1 --none; tern-sched 0 --vcpu 0 --none
         echo reserved; """ + CLEAN_LOG
-    lines = in_dom0("tern", script, "--cpus", "2").splitlines()
+    lines = shared.HOSTS.shell("tern", script).splitlines()
     assert lines[-1:] == ["reserved"], f"it said: {lines}"
 
 
@@ -218,23 +219,22 @@ KERNEL = """set -e
 def kernels(hypervisor):
     """Our own kernels find as domUs what they find as dom0, and what is dom0's alone is refused; the hostile one, too, hurts nobody:
     a neighbour answers after each of them, and all memory comes back."""
-    wanted = shape.Shape(hypervisor=hypervisor, cpus=2, cpu=shape.CPU[hypervisor])
-    with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
-        laboratory.shell(webs.SHELL + "set -e; web 1; answers 1")
-        before = laboratory.shell(ENDS + "free").strip()
-        for name in paths.test_guests():
-            if name == "toolstack":  # asks for nothing but what is dom0's
-                continue
-            said = laboratory.shell(KERNEL, name)
-            report = tap.parse(said)
-            assert not report.problem(), f"{name}: {report.problem()}\n{said}"
-            laboratory.shell(webs.SHELL + "set -e; answers 1")
-        laboratory.shell(ENDS + f"back {before} || {{ echo {before}; free; exit 1; }}; " + CLEAN_LOG)
+    shell = functools.partial(shared.HOSTS.shell, hypervisor)
+    shell(webs.SHELL + "set -e; web 1; answers 1")
+    before = shell(ENDS + "free").strip()
+    for name in paths.test_guests():
+        if name == "toolstack":  # asks for nothing but what is dom0's
+            continue
+        said = shell(KERNEL.replace("$0", name))
+        report = tap.parse(said)
+        assert not report.problem(), f"{name}: {report.problem()}\n{said}"
+        shell(webs.SHELL + "set -e; answers 1")
+    shell(ENDS + f"back {before} || {{ echo {before}; free; exit 1; }}; xl destroy web1; gone; " + CLEAN_LOG)
 
 
 def churn(hypervisor):
     """A thousand small domains, one after the other: none loses a frame. (Domain 0's own tables may grow by one or two.)"""
-    made = json.loads(in_dom0(hypervisor, "tern-churn /usr/lib/tern/guests/ticker 1000", "--cpus", "2"))
+    made = json.loads(shared.HOSTS.shell(hypervisor, "tern-churn /usr/lib/tern/guests/ticker 1000"))
     assert abs(made["frames_lost"]) <= 4, made
 
 
@@ -249,7 +249,7 @@ def record():
     """A guest of ours is moved into another domain by its record, without being told: it goes on counting seconds, on a clock that
     stood meanwhile or one that went on; and the record, read again, is the same."""
     script = "set -e; tern-record /usr/lib/tern/guests/ticker; tern-record /usr/lib/tern/guests/ticker --counted; " + CLEAN_LOG
-    stood, counted = [json.loads(line) for line in in_dom0("tern", script, "--cpus", "2").splitlines()]
+    stood, counted = [json.loads(line) for line in shared.HOSTS.shell("tern", script).splitlines()]
     for moved in (stood, counted):
         first, second, third = moved["seconds"]
         assert (second, third) == (first + 1, first + 2), moved

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from house import paths
-from house.host import disk, hosts, shape
+from house.host import disk, hosts, shape, shared
 from house.hosted import Count
 from house.say import Failure, say, step, tail
 
@@ -142,7 +142,9 @@ def run(chosen, each=None):
             except (AssertionError, Failure, subprocess.TimeoutExpired) as failure:
                 problem = str(failure) or repr(failure)
                 say(f"FAILED {test.name}: {problem}")
+                shared.HOSTS.end()
         counted += Count(passed=not problem, failed=bool(problem))
         if each:
             each(test.name, not problem, time.monotonic() - begin, problem)
+    shared.HOSTS.end()
     return counted
