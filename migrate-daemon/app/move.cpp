@@ -34,6 +34,12 @@ std::string number(json const& from, char const* field, char const* form) {
     return text;
 }
 
+/// Nothing, if the guest had all its time.
+std::string slowed(json const& now) {
+    auto const throttle = now.value("throttle", 0.0);
+    return throttle > 0 ? ", slowed down by " + std::to_string(static_cast<int>(throttle * 100 + 0.5)) + " %" : "";
+}
+
 /// A line a round; on a terminal they are one.
 class Progress {
   public:
@@ -41,7 +47,8 @@ class Progress {
         std::string line;
         if (now.contains("round"))
             line = "round " + number(now, "round", "%.0f") + ": " + number(now, "pages", "%.0f") + " pages in " +
-                   number(now, "ms", "%.0f") + " ms, " + number(now, "dirty", "%.0f") + " written meanwhile";
+                   number(now, "ms", "%.0f") + " ms, " + number(now, "dirty", "%.0f") + " written meanwhile" +
+                   slowed(now);
         else if (now.contains("says"))
             line = now.at("state").get<std::string>() + ": " + now.at("says").get<std::string>();
         if (line.empty())

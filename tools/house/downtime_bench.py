@@ -170,7 +170,7 @@ class Pair:
     def move_tern(self, there):
         said = json.loads(self.shell(MOVE_TERN, self.laboratory.shape.names[there]))
         return {name: said[name] for name in ("total_ms", "bytes", "rounds")} | {
-            "blackout_stamped_ms": said["blackout_ms"], "clock_error_ms": said["clock_error_ms"]}
+            "blackout_stamped_ms": said["blackout_ms"], "clock_error_ms": said["clock_error_ms"], "throttle": said["throttle"], "parts": said["parts"]}
 
     def move_xen(self, there):
         times, carried = self.shell(MOVE_XEN, ADDRESSES[there], str(PORT)).splitlines()
@@ -187,14 +187,14 @@ def figures_of(said, beats, quiet):
              "quiet_gap_ms": listener.largest_gap(quiet)[0]}
     heard = {name: round(nanoseconds / 1e6, 3) for name, nanoseconds in heard.items()}
     return {name: said[name] for name in ("total_ms", "bytes", "rounds")} | heard | {
-        name: said[name] for name in ("blackout_stamped_ms", "clock_error_ms") if name in said}
+        name: said[name] for name in ("blackout_stamped_ms", "clock_error_ms", "throttle", "parts") if name in said}
 
 
 # A figure's name in a row -> its name in the table, what it is divided by there, and how many digits follow
 SHOWN = {"total_ms": ("total, s", 1000, 2), "bytes": ("sent, MiB", 1 << 20, 1), "rounds": ("rounds", 1, 0),
          "blackout_ms": ("blackout, ms", 1, 1), "guest_gap_ms": ("guest's gap, ms", 1, 1), "outside_gap_ms": ("outside gap, ms", 1, 1),
          "quiet_gap_ms": ("gap at rest, ms", 1, 1), "blackout_stamped_ms": ("blackout stamped, ms", 1, 1),
-         "clock_error_ms": ("clocks within, ms", 1, 2)}
+         "clock_error_ms": ("clocks within, ms", 1, 2), "throttle": ("slowed down by, %", 0.01, 0)}
 
 
 def in_short(row):

@@ -13,6 +13,7 @@
 
 #include "hypervisor/domains.hpp"
 #include "hypervisor/suspension.hpp"
+#include "hypervisor/throttle.hpp"
 #include "hypervisor/toolstack.hpp"
 
 namespace engine {
@@ -33,6 +34,12 @@ void pay(Toolstack const& tools, Owed const& owed) {
     switch (debt) {
     case Debt::resume_cooperative: hypervisor::let_go(tools, number(whom), Way::cooperative); break;
     case Debt::resume_transparent: hypervisor::let_go(tools, number(whom), Way::transparent); break;
+    case Debt::give_back_time: {
+        auto const blank = whom.find(' ');
+        static_cast<void>(hypervisor::set_cap(tools, number(whom.substr(0, blank)),
+                                              static_cast<std::uint16_t>(number(whom.substr(blank + 1)))));
+        break;
+    }
     case Debt::untrack: xc_shadow_control(tools.control(), number(whom), XEN_DOMCTL_SHADOW_OP_OFF, nullptr, 0); break;
     case Debt::destroy_named:
         if (auto const found = hypervisor::find_domain(tools, whom))

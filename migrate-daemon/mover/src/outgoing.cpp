@@ -7,6 +7,7 @@
 #include "engine/stop.hpp"
 #include "hypervisor/record.hpp"
 #include "hypervisor/stamps.hpp"
+#include "hypervisor/throttle.hpp"
 #include "migrate/outgoing.hpp"
 #include "moments.hpp"
 #include "move_loop.hpp"
@@ -124,6 +125,7 @@ class OutgoingMove : public MoveLoop {
             TRY(sender_->start());
             first_round_ = Clock::now();
         }
+        TRY(slow_down(wanted.how.throttle));
         auto const round = TRY(sender_->round());
         TRY(streams_->stream(0).flush());
         auto const dirty = TRY(sender_->harvest());
@@ -150,14 +152,37 @@ class OutgoingMove : public MoveLoop {
                                   {"sent", round.sent},
                                   {"bytes", round.octets},
                                   {"ms", seconds * 1e3},
-                                  {"dirty", dirty}});
+                                  {"dirty", dirty},
+                                  {"throttle", wanted.how.throttle}});
         bench_.progress({{"state", "precopy"},
                          {"round", wanted.round},
                          {"pages", round.looked_at},
                          {"bytes", round.octets},
                          {"ms", seconds * 1e3},
-                         {"dirty", dirty}});
+                         {"dirty", dirty},
+                         {"throttle", wanted.how.throttle}});
         return seen;
+    }
+    /// Stays until the guest stands still: what writes too fast would make up for it while the guest suspends itself.
+    Result<void> slow_down(double share) {
+        if (share > 0 && !throttle_) {
+            throttle_.emplace(TRY(hypervisor::Throttle::of(tools_, domain_.id)));
+            guardian_.owe(engine::Debt::give_back_time, throttle_debt());
+        }
+        most_throttle_ = std::max(most_throttle_, share);
+        return throttle_ ? throttle_->take(share) : Result<void>{};
+    }
+    /// Before its record is taken, which has the cap; or when it stays.
+    void give_time_back() {
+        if (!throttle_)
+            return;
+        if (auto const released = throttle_->release(); !released)
+            bench_.log(sentence(released.error()));
+        guardian_.settle(engine::Debt::give_back_time, throttle_debt());
+        throttle_.reset();
+    }
+    [[nodiscard]] std::string throttle_debt() const {
+        return std::to_string(domain_.id) + " " + std::to_string(throttle_->own_cap());
     }
     void perform(action::SuspendGuest const&) {
         auto record = hypervisor::RecordOf::domain(tools_, domain_.id);
@@ -168,6 +193,7 @@ class OutgoingMove : public MoveLoop {
         if (auto const stopped = stop_->begin(options_.suspend_patience); !stopped)
             return failed(stopped.error());
         mark(migrate::mark::noticed);
+        give_time_back();
         if (auto const stamps = hypervisor::stamps_of(tools_, domain_.id)) {
             last_ran_ = as_monotonic(stamps.value().last_ran, stamps.value().now, monotonic());
             mark(migrate::mark::stopped, last_ran_);
@@ -196,6 +222,7 @@ class OutgoingMove : public MoveLoop {
         return {};
     }
     void perform(action::ResumeGuest const&) {
+        give_time_back();
         sender_->untrack();
         if (auto const resumed = stop_->resume(); !resumed)
             return fail_with(resumed.error());
@@ -231,6 +258,8 @@ class OutgoingMove : public MoveLoop {
     std::optional<engine::Sender> sender_;
     std::optional<engine::Stop> stop_;
     std::optional<hypervisor::RecordOf> record_;
+    std::optional<hypervisor::Throttle> throttle_; ///< while it is slowed down
+    double most_throttle_ = 0;
     unsigned rounds_ = 0;
     double elapsed_ = 0;
     Clock::time_point first_round_;
@@ -280,8 +309,9 @@ Result<service::Summary> OutgoingMove::conclude() {
         return fail(Kind::attention, why);
     if (outcome == migrate::Outcome::stayed)
         return fail(kind_of(reason), why + "; " + domain_.name + " runs here");
-    json summary{{"vm", domain_.name},   {"bytes", sender_->octets()}, {"rounds", rounds_},
-                 {"way", name_of(way_)}, {"guest_gap_ms", nullptr},    {"outside_gap_ms", nullptr}};
+    json summary{{"throttle", most_throttle_}, {"vm", domain_.name},   {"bytes", sender_->octets()},
+                 {"rounds", rounds_},          {"way", name_of(way_)}, {"guest_gap_ms", nullptr},
+                 {"outside_gap_ms", nullptr}};
     std::lock_guard const guard{clocks_mutex_};
     summary["parts"] = parts();
     if (clocks_.known() && first_ran_ != 0) {

@@ -113,6 +113,29 @@ def moves():
             assert moved["schema"] == 1 and moved["outcome"] == "moved" and moved["vm"] == "web1", moved
             assert moved["blackout_ms"] > 0 and moved["clock_error_ms"] > 0 and moved["rounds"] >= 2 and moved["bytes"] > 1 << 20, moved
         laboratory.shell(again, host=0)
+        untold(laboratory)
+
+
+# A guest without devices, which counts its seconds on its console. A name for its log: libxl's name for it when it came.
+TICKS = r"""log=/var/log/xen/console/guest-$0.log
+    least() { timeout 60 sh -c "until grep -qs '^# second $1:' $log; do usleep 50000; done"; }
+    seconds() { echo $(sed -n 's/^# second \([0-9]*\):.*/\1/p' $log); }
+"""
+
+
+def untold(laboratory):
+    """It moves to the other host and back without being told, and goes on counting where it stopped: no second is lost, none is told twice."""
+    config = r"""printf 'name="ticker"\nkernel="/usr/lib/tern/guests/ticker"\nmemory=8\n' >/tmp/ticker.cfg; xl create /tmp/ticker.cfg >/dev/null
+        """
+    counted = []
+    for host, log, begin, end in ((0, "ticker", config, "migrate ticker beta --format json"),
+                                  (1, "ticker--incoming", "", "migrate ticker alpha --format json"),
+                                  (0, "ticker--incoming", "", "xl destroy ticker; " + CLEAN_LOG)):
+        script = f"set -e; {TICKS}{begin}least $1; {end}; seconds"
+        *moved, seconds = laboratory.shell(script, log, str(len(counted) + 2), host=host).splitlines()
+        assert all(json.loads(one)["way"] == "transparent" for one in moved), moved
+        counted += map(int, seconds.split())
+    assert counted == list(range(1, len(counted) + 1)) and len(counted) >= 6, counted
 
 
 def downtime():

@@ -22,6 +22,7 @@ namespace engine {
 enum class Debt : char {
     resume_cooperative = 'c', ///< of a domain that was, or may have been, asked to suspend itself
     resume_transparent = 't', ///< of a domain that was, or may have been, paused
+    give_back_time = 'k',     ///< a domain has a lower cap than its own: "NUMBER CAP"
     untrack = 'u',            ///< a domain's writes are tracked
     destroy_named = 'n',      ///< a domain that is half-made, by its name
     remove = 'f',             ///< a file
