@@ -163,7 +163,6 @@ class OutgoingMove : public MoveLoop {
                          {"throttle", wanted.how.throttle}});
         return seen;
     }
-    /// Stays until the guest stands still: what writes too fast would make up for it while the guest suspends itself.
     Result<void> slow_down(double share) {
         if (share > 0 && !throttle_) {
             throttle_.emplace(TRY(hypervisor::Throttle::of(tools_, domain_.id)));
@@ -172,7 +171,7 @@ class OutgoingMove : public MoveLoop {
         most_throttle_ = std::max(most_throttle_, share);
         return throttle_ ? throttle_->take(share) : Result<void>{};
     }
-    /// Before its record is taken, which has the cap; or when it stays.
+    /// Before its record is taken, which has the cap.
     void give_time_back() {
         if (!throttle_)
             return;
@@ -189,11 +188,12 @@ class OutgoingMove : public MoveLoop {
         if (!record)
             return failed(record.error());
         record_.emplace(std::move(record).value());
+        // What writes too fast is frozen after so much time of the CPU, whether that is given to the guest at once or in small pieces.
+        give_time_back();
         mark(migrate::mark::asked);
         if (auto const stopped = stop_->begin(options_.suspend_patience); !stopped)
             return failed(stopped.error());
         mark(migrate::mark::noticed);
-        give_time_back();
         if (auto const stamps = hypervisor::stamps_of(tools_, domain_.id)) {
             last_ran_ = as_monotonic(stamps.value().last_ran, stamps.value().now, monotonic());
             mark(migrate::mark::stopped, last_ran_);
