@@ -53,6 +53,24 @@ def matrix():
 
 FEW = (Case("daemon", "source", "commit"), Case("worker", "destination", "verified"))
 
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """What the destination lacks, before anything is begun: how it comes to lack it, how it gets it back, and what `migrate` says."""
+    lacks: str
+    takes: str
+    gives: str
+    status: str
+    says: str
+
+
+REFUSALS = (
+    Refusal("it has not the memory", """free=$(xl info | awk '/^free_memory/ { print $3 }')
+            xl create /dev/null 'name="big"' 'kernel="/usr/lib/tern/guests/ticker"' "memory=$((free - 60))" >/dev/null""",
+            "xl destroy big", "3", "cannot make a domain"),
+    Refusal("it has another certificate than it had", "mv /etc/tern/keys /etc/tern/away; migrated keys init >/dev/null",
+            "rm -r /etc/tern/keys; mv /etc/tern/away /etc/tern/keys", "4", "trust"),
+)
+
 UP = "timeout 60 sh -c 'until migrate --status >/dev/null 2>&1; do usleep 50000; done'; "
 # The daemons begin anew, with the hook; a script that is not there is not run.
 READY = (f"set -e; {UP} kill -9 $(pidof migrated); "
@@ -94,8 +112,22 @@ class Matrix:
         assert "".join(fired).count("fired") == 1, f"{case}: this moment did not come; migrate had said: {said}"
         self.shell("set -e; answers 1; timeout 120 sh -c 'until test -s /tmp/checked; do usleep 100000; done'; "
                    "grep ', each as it was left' /tmp/checked >/dev/null; rm /tmp/checked", source)
-        self.rows.append((case, status, "moved" if self.at == other else "stayed", took))
-        say(f"{case}: {self.rows[-1][2]}, exit status {status}, {took:.0f} s: {sentence.strip()}")
+        where = "moved" if self.at == other else "stayed"
+        self.rows.append((case.role, f"`{case.moment}`", WORDS[case.deed], status, where, took))
+        say(f"{case}: {where}, exit status {status}, {took:.0f} s: {sentence.strip()}")
+
+    def refuse(self, refusal):
+        other = 1 - self.at
+        self.shell("set -e; " + refusal.takes, other)
+        began = time.monotonic()
+        said = self.shell(f"timeout {SECONDS} migrate web1 {self.laboratory.shape.names[other]} >/tmp/out 2>&1; echo $?; cat /tmp/out", self.at)
+        took = time.monotonic() - began
+        status, _, sentence = said.strip().partition("\n")
+        assert status == refusal.status and refusal.says in sentence, f"{refusal.lacks}: {said}"
+        self.shell("set -e; answers 1; (! xl list | grep incoming)", self.at)
+        self.shell("set -e; (! xl list | grep incoming); (! xenstore-ls | grep incoming); " + refusal.gives, other)
+        self.rows.append(("destination", "", refusal.lacks, status, "stayed", took))
+        say(f"destination: {refusal.lacks}: exit status {status}: {sentence.splitlines()[-1]}")
 
     def come_to_rest(self, case):
         end = time.monotonic() + SECONDS
@@ -114,7 +146,7 @@ class Matrix:
                  "Written by `./tern test --all qemu.migrate.matrix`: two hosts in QEMU, a stock Linux with a vif that is asked and writes all the time.",
                  "In each row, afterwards: it ran on exactly one host, its memory was as it was, nothing was left. Moments: `migrate-daemon/mover/src/moments.hpp`.",
                  "", "| whose | moment | deed | exit status of `migrate` | the guest | s |", "|---|---|---|---|---|---|"]
-        lines += [f"| {case.role} | `{case.moment}` | {WORDS[case.deed]} | {status} | {where} | {took:.0f} |" for case, status, where, took in self.rows]
+        lines += ["| " + " | ".join(words) + f" | {took:.0f} |" for *words, took in self.rows]
         return "\n".join(lines) + "\n"
 
 
@@ -123,6 +155,8 @@ def breaks(cases, document=None):
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
         tried = Matrix(laboratory)
         tried.begin()
+        for refusal in REFUSALS:
+            tried.refuse(refusal)
         for case in cases:
             tried.run(case)
         tried.shell("timeout 120 xl shutdown -w web1 >/dev/null", tried.at)
