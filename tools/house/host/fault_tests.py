@@ -13,7 +13,7 @@ import shlex
 import time
 
 from house import paths
-from house.host import disk, hosts, shape, webs
+from house.host import shared, webs
 from house.host.dom0_tests import CLEAN_LOG
 from house.host.tests import HostTest
 from house.say import Failure, say
@@ -151,17 +151,15 @@ class Matrix:
 
 
 def breaks(cases, document=None):
-    wanted = shape.Shape(hypervisor="tern", cpus=2, hosts=2)
-    with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
-        tried = Matrix(laboratory)
-        tried.begin()
-        for refusal in REFUSALS:
-            tried.refuse(refusal)
-        for case in cases:
-            tried.run(case)
-        tried.shell("timeout 120 xl shutdown -w web1 >/dev/null", tried.at)
-        if document:
-            document.write_text(tried.table())
+    tried = Matrix(shared.HOSTS.laboratory(shared.PAIR))
+    tried.begin()
+    for refusal in REFUSALS:
+        tried.refuse(refusal)
+    for case in cases:
+        tried.run(case)
+    tried.shell("timeout 120 xl shutdown -w web1 >/dev/null", tried.at)
+    if document:
+        document.write_text(tried.table())
 
 
 def tests():

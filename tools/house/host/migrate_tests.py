@@ -2,8 +2,8 @@
 import functools
 import json
 
-from house import downtime_bench, paths
-from house.host import disk, hosts, shape, webs
+from house import downtime_bench
+from house.host import shared, webs
 from house.host.dom0_tests import CLEAN_LOG, in_dom0
 from house.host.domu_tests import ENDS
 from house.host.tests import HostTest
@@ -38,10 +38,11 @@ def files():
     fourth = "set -e\n" + webs.SHELL + ENDS + """
         id=$(xl domid web1); xl reboot web1; timeout 60 sh -c "until test \\"\\$(xl domid web1 2>/dev/null || echo $id)\\" != $id; do usleep 50000; done"
         answers 1; timeout 120 xl shutdown -w web1 >/dev/null; gone; """ + CLEAN_LOG
-    wanted = shape.Shape(hypervisor="tern", cpus=2, hosts=2, disks=(("vm", 160),))
-    with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
-        for script, host in ((first, 0), (second, 1), (third, 0), (fourth, 1)):
-            laboratory.shell(script, host=host)
+    laboratory = shared.HOSTS.laboratory(shared.PAIR)
+    for script, host in ((first, 0), (second, 1), (third, 0), (fourth, 1)):
+        laboratory.shell(script, host=host)
+    for host in (0, 1):
+        laboratory.shell("rm -f /tmp/saved /tmp/checked /tmp/disk /tmp/sent", host=host)
 
 
 def faults():
@@ -106,14 +107,13 @@ def moves():
         answers 1; timeout 150 sh -c 'until test -s /tmp/checked; do usleep 100000; done'; grep -q ', each as it was left' /tmp/checked
         test "$(nc 10.0.0.101 19 </dev/null | head -c 4194304 | md5sum)" = "$(md5sum </tmp/sent)"
         test "$(migrate --history | grep -c '"moved"')" = 2; """ + REPORT + """ >/tmp/page; grep -q 'ms</span> it stood still' /tmp/page; timeout 120 xl shutdown -w web1 >/dev/null; gone; """ + CLEAN_LOG
-    wanted = shape.Shape(hypervisor="tern", cpus=2, hosts=2, disks=(("vm", 160),))
-    with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
-        for script, host in ((here, 0), (there, 1)):
-            moved = json.loads(laboratory.shell(script, host=host).splitlines()[-1])
-            assert moved["schema"] == 1 and moved["outcome"] == "moved" and moved["vm"] == "web1", moved
-            assert moved["blackout_ms"] > 0 and moved["clock_error_ms"] > 0 and moved["rounds"] >= 2 and moved["bytes"] > 1 << 20, moved
-        laboratory.shell(again, host=0)
-        untold(laboratory)
+    laboratory = shared.HOSTS.laboratory(shared.PAIR)
+    for script, host in ((here, 0), (there, 1)):
+        moved = json.loads(laboratory.shell(script, host=host).splitlines()[-1])
+        assert moved["schema"] == 1 and moved["outcome"] == "moved" and moved["vm"] == "web1", moved
+        assert moved["blackout_ms"] > 0 and moved["clock_error_ms"] > 0 and moved["rounds"] >= 2 and moved["bytes"] > 1 << 20, moved
+    laboratory.shell(again, host=0)
+    laboratory.shell("rm -f /tmp/checked /tmp/sent /tmp/page", host=0)
 
 
 # A guest without devices, which counts its seconds on its console. A name for its log: libxl's name for it when it came.
@@ -123,8 +123,10 @@ TICKS = r"""log=/var/log/xen/console/guest-$0.log
 """
 
 
-def untold(laboratory):
-    """It moves to the other host and back without being told, and goes on counting where it stopped: no second is lost, none is told twice."""
+def untold():
+    """A guest that is told nothing moves to the other host and back, and goes on counting where it stopped: no second is lost, none is told
+    twice."""
+    laboratory = shared.HOSTS.laboratory(shared.PAIR)
     config = r"""printf 'name="ticker"\nkernel="/usr/lib/tern/guests/ticker"\nmemory=8\n' >/tmp/ticker.cfg; xl create /tmp/ticker.cfg >/dev/null
         """
     counted = []
@@ -161,7 +163,7 @@ def hundred(times=100):
 
 def tests():
     """Part of every test run."""
-    return [HostTest("qemu.migrate.files", files), HostTest("qemu.migrate.moves", moves)]
+    return [HostTest("qemu.migrate.files", files), HostTest("qemu.migrate.moves", moves), HostTest("qemu.migrate.untold", untold)]
 
 
 def slow_tests():
