@@ -62,6 +62,10 @@ def wire(shape, number):
         if 0 <= wire_number < wires_of(shape):
             words += ["-netdev", f"stream,id={end},server={server},addr.type=unix,addr.path=wire.{wire_number}",
                       "-netdev", f"hubport,id=to-{end},hubid=0,netdev={end}"]
+    if wires_of(shape) == 0:
+        # A hub without another port takes no frame: the card would keep the first for ever, and Linux sends no segment again that still waits in
+        # a card. Here is somebody who takes all and says nothing: its network is another, and it may not reach any other.
+        words += ["-netdev", "user,id=nobody,restrict=on,ipv6=off,net=192.0.2.0/24", "-netdev", "hubport,id=to-nobody,hubid=0,netdev=nobody"]
     return words
 
 
