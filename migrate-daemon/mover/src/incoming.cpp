@@ -131,7 +131,8 @@ class IncomingMove : public MoveLoop {
             return inbox_.put(event::Failed{migrate::Reason::hypervisor, sentence(started.error())});
         runs_ = true;
         auto const ran = ran_at(tools_, receiver_.domain());
-        mark(migrate::mark::runs, ran);
+        if (ran != 0)
+            mark(migrate::mark::runs, ran);
         moment(source_, "runs");
         inbox_.put(event::GuestRuns{ran, marks()});
     }

@@ -237,10 +237,11 @@ json run_to_result(EngineMaker const& make_engine, Bench& bench) {
 /// the engine will use is touched now, and what it gives back stays with the process.
 void have_memory_ready() {
     constexpr std::size_t kWorkingSet = 16U << 20;
-    constexpr int kNever = std::numeric_limits<int>::max();
+    constexpr int kMostOfGlibc =
+        32 << 20; // it refuses a larger threshold, and then maps all that is large anew each time
     mallopt(M_ARENA_MAX, 1);
-    mallopt(M_MMAP_THRESHOLD, kNever);
-    mallopt(M_TRIM_THRESHOLD, kNever);
+    mallopt(M_MMAP_THRESHOLD, kMostOfGlibc);
+    mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
     std::vector<std::byte> const touched(kWorkingSet);
 }
 

@@ -13,8 +13,7 @@ namespace migrate {
 
 /// Names of moments, in the order in which they come.
 namespace mark {
-inline constexpr std::string_view asked =
-    "asked"; ///< source: the guest is asked to suspend itself, or about to be paused
+inline constexpr std::string_view asked = "asked";         ///< source: it is asked to suspend itself, or will be paused
 inline constexpr std::string_view stopped = "stopped";     ///< it ran there for the last time, by the hypervisor
 inline constexpr std::string_view noticed = "noticed";     ///< and the daemon knows
 inline constexpr std::string_view record = "record";       ///< its record is there
