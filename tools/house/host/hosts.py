@@ -57,10 +57,10 @@ class Laboratory:
         status = run(self.folder, self.shape.names[host], 0, vector, time.monotonic() + seconds, streams=(output, errors))
         return status, output.getvalue(), errors.getvalue()
 
-    def shell(self, script, *words, host=0):
+    def shell(self, script, *words, host=0, seconds=BOOT_SECONDS):
         """What the script, which has `words` from $0 on, prints; Failure with what it said if it does not end well."""
         vector = (b"sh", b"-c", script.encode(), *(word.encode() for word in words))
-        status, output, errors = self.ask(vector, host=host)
+        status, output, errors = self.ask(vector, seconds, host)
         said = output.decode(errors="replace")
         if status != 0:
             raise Failure(f"{self.shape.hypervisor}: exit status {status}: {errors.decode(errors='replace').strip()} {said.strip()}")

@@ -18,9 +18,9 @@ class SharedHosts:
             self.kept[wanted] = self.ending.enter_context(hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec"))
         return self.kept[wanted]
 
-    def shell(self, hypervisor, script):
+    def shell(self, hypervisor, script, **how):
         """What the script prints on a host with two CPUs; Failure if it fails."""
-        return self.laboratory(shape.Shape(hypervisor=hypervisor, cpus=2, cpu=shape.CPU[hypervisor])).shell(script)
+        return self.laboratory(shape.Shape(hypervisor=hypervisor, cpus=2, cpu=shape.CPU[hypervisor])).shell(script, **how)
 
     def end(self):
         self.kept.clear()
