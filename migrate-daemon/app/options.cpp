@@ -57,6 +57,18 @@ std::uint64_t size(std::string const& text) {
     return static_cast<std::uint64_t>(value * unit->second);
 }
 
+/// The policy, told what to do in the end; only ours can be told.
+std::string with_end(std::string const& policy, std::string_view on_timeout) {
+    constexpr std::string_view kOurs = "tern";
+    bool const bare = policy.empty() || policy == kOurs;
+    if (!bare && !policy.starts_with(std::string{kOurs} + ":"))
+        throw CLI::ValidationError{"--on-timeout is for the policy tern", "policies of others have their own ends"};
+    std::string const end = on_timeout == "force"    ? "throttle=no,last=force"
+                            : on_timeout == "cancel" ? "throttle=no,last=cancel"
+                                                     : "throttle=yes,last=cancel";
+    return (bare ? std::string{kOurs} + ":" : policy + ",") + end;
+}
+
 } // namespace
 
 Parsed parse_options(int count, char** words) {
@@ -80,9 +92,15 @@ Parsed parse_options(int count, char** words) {
     program.add_flag("--paused", chosen.paused, "do not let it run yet: xl unpause does")->needs(restore);
     program.add_option("--policy", chosen.policy, "when to stop: tern, xen or clark, each with :KEY=VALUE,...")
         ->type_name("NAME");
-    std::string downtime, timeout, bandwidth, cancelled, reported;
+    std::string downtime, timeout, bandwidth, cancelled, reported, on_timeout;
     program.add_option("--max-downtime", downtime, "what the guest may stand still for")->type_name("TIME");
     program.add_option("--timeout", timeout, "how long it may take before it is cancelled")->type_name("TIME");
+    program
+        .add_option(
+            "--on-timeout", on_timeout,
+            "what then, or when rounds do not help: cancel; force, stop it and send what is left; or throttle, slow it "
+            "down first, then cancel (default)")
+        ->check(CLI::IsMember({"cancel", "force", "throttle"}));
     program.add_option("--bandwidth", bandwidth, "octets a second at most: 100MiB")->type_name("SIZE");
     program.add_flag("--insecure", chosen.insecure, "without TLS: for laboratories");
     program.add_option("--socket", chosen.socket, "the daemon's")->type_name("FILE");
@@ -146,6 +164,8 @@ Parsed parse_options(int count, char** words) {
         }
         if (!downtime.empty())
             chosen.max_downtime = duration(downtime);
+        if (!on_timeout.empty())
+            chosen.policy = with_end(chosen.policy, on_timeout);
         if (!timeout.empty())
             chosen.timeout = duration(timeout);
         if (!bandwidth.empty())

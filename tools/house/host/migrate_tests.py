@@ -1,12 +1,15 @@
 """The tests of `migrate`: domains that go into files and come out of them."""
 import functools
 import json
+import statistics
 
 from house import downtime_bench
 from house.host import shared, webs
 from house.host.dom0_tests import CLEAN_LOG, in_dom0
 from house.host.domu_tests import ENDS
 from house.host.tests import HostTest
+from house.say import say
+
 # The page of the first move that ended here, the oldest that the history has.
 REPORT = r"""migrate --report $(migrate --history | sed -n 's/.*"id":"\([0-9a-f]*\)".*"outcome":"moved".*"role":"source".*/\1/p' | tail -n 1)"""
 
@@ -161,6 +164,30 @@ def hundred(times=100):
     shared.HOSTS.shell("tern", script, seconds=60 * times)
 
 
+def to_and_fro(times=200):
+    """So many moves in a row of a guest that writes, is asked and uses its disk all the time: its memory is as it left it, one connection has
+    lived through all of them, each was the first choice (nothing had to be tried again), and both hosts have their memory back."""
+    laboratory = shared.HOSTS.laboratory(shared.PAIR)
+    free = [laboratory.shell(ENDS + "free", host=host) for host in (0, 1)]
+    laboratory.shell("set -e\n" + webs.SHELL + f"""
+        dd if=/dev/zero of=/dev/vm/vm bs=1M count=4 2>/dev/null
+        web 1 'disk=["/dev/vm/vm,raw,xvda,rw"]'; answers 1; dd if=/dev/urandom of=/tmp/sent bs=1M count=4 2>/dev/null
+        serve wget -qO /tmp/checked 'http://10.0.0.101/cgi-bin/load?check+24+{times * 4}'""")
+    blackouts = []
+    for number in range(times):
+        moved = json.loads(laboratory.shell(f"migrate web1 {laboratory.shape.names[1 - number % 2]} --on-timeout force --format json", host=number % 2))
+        assert moved["outcome"] == "moved", moved
+        blackouts.append(moved["blackout_ms"])
+        if number % 20 == 19:
+            say(f"{number + 1} moves; it stood still for {statistics.median(blackouts):.0f} ms (median), {max(blackouts):.0f} ms at most")
+    laboratory.shell("set -e\n" + webs.SHELL + """
+        answers 1; test "$(nc 10.0.0.101 20 </tmp/sent)" = written; test "$(nc 10.0.0.101 19 </dev/null | head -c 4194304 | md5sum)" = "$(md5sum </tmp/sent)"
+        timeout 3000 sh -c 'until test -s /tmp/checked; do usleep 100000; done'; grep -q ', each as it was left' /tmp/checked; rm /tmp/checked /tmp/sent""")
+    laboratory.shell("timeout 120 xl shutdown -w web1 >/dev/null", host=times % 2)
+    for host in (0, 1):
+        laboratory.shell("set -e\n" + ENDS + f"gone; back {free[host].strip()}; (! xenstore-ls | grep -q web1); " + CLEAN_LOG, host=host)
+
+
 def tests():
     """Part of every test run."""
     return [HostTest("qemu.migrate.files", files), HostTest("qemu.migrate.moves", moves), HostTest("qemu.migrate.untold", untold)]
@@ -169,4 +196,5 @@ def tests():
 def slow_tests():
     # There is something to compare with once ./tern bench downtime --against xen --keep has been run on a quiet machine.
     compared = [HostTest("qemu.migrate.downtime", downtime)] if downtime_bench.BASELINE.exists() else []
-    return [*compared, HostTest("qemu.migrate.faults", faults), HostTest("qemu.migrate.hundred", functools.partial(hundred, 100))]
+    return [*compared, HostTest("qemu.migrate.faults", faults), HostTest("qemu.migrate.hundred", functools.partial(hundred, 100)),
+            HostTest("qemu.migrate.to_and_fro", to_and_fro)]
