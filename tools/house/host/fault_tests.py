@@ -99,7 +99,7 @@ class Matrix:
                    source if case.role == "source" else other)
         began = time.monotonic()
         said = self.shell("serve timeout 200 wget -qO /tmp/checked 'http://10.0.0.101/cgi-bin/load?check+4+10'; "
-                          f"timeout {SECONDS} migrate web1 {name} >/tmp/out 2>&1; echo $?; tail -n 1 /tmp/out", source)
+                          f"timeout {SECONDS} migrate web1 {name} --on-timeout force >/tmp/out 2>&1; echo $?; tail -n 1 /tmp/out", source)
         status, _, sentence = said.strip().partition("\n")
         self.come_to_rest(case)
         took = time.monotonic() - began

@@ -101,11 +101,11 @@ def moves():
         (timeout 60 sh -c 'until migrate --status | grep -q precopy; do usleep 20000; done'; migrate --cancel web1 >/dev/null) & status 6 migrate web1 beta; wait $!
         answers 1; xl list web1 >/dev/null
         dd if=/dev/urandom of=/tmp/sent bs=1M count=4 2>/dev/null; test "$(nc 10.0.0.101 20 </tmp/sent)" = written
-        status 0 migrate web1 beta --format json; cat /tmp/out
+        status 0 migrate web1 beta --on-timeout force --format json; cat /tmp/out
         (! xl list web1 >/dev/null 2>&1); test "$(nc 10.0.0.101 19 </dev/null | head -c 4194304 | md5sum)" = "$(md5sum </tmp/sent)"; """ + CLEAN_LOG
     there = "set -e\n" + webs.SHELL + """
         answers 1; xl list -l web1 | grep -q '"kernel": "/usr/lib/tern/vmlinuz"'; (! xl list | grep -q incoming)
-        migrate web1 alpha --format json; (! xl list web1 >/dev/null 2>&1); (! xenstore-ls | grep -q web1); """ + CLEAN_LOG
+        migrate web1 alpha --on-timeout force --format json; (! xl list web1 >/dev/null 2>&1); (! xenstore-ls | grep -q web1); """ + CLEAN_LOG
     again = "set -e\n" + webs.SHELL + ENDS + """
         answers 1; timeout 150 sh -c 'until test -s /tmp/checked; do usleep 100000; done'; grep -q ', each as it was left' /tmp/checked
         test "$(nc 10.0.0.101 19 </dev/null | head -c 4194304 | md5sum)" = "$(md5sum </tmp/sent)"
