@@ -270,14 +270,13 @@ def tests_on(hypervisor, prefix, bodies):
 
 def tests():
     """On Tern: part of every test run."""
-    return [*tests_on("tern", "domu", OFTEN), HostTest("qemu.domu.reservations", reservations),
-            HostTest("qemu.domu.record", record),
-            HostTest("qemu.domu.neighbours", functools.partial(neighbours, "tern", 16))]
+    return [*tests_on("tern", "domu", OFTEN), HostTest("qemu.domu.reservations", reservations)]
 
 
 def slow_tests():
     """What takes long; and on real Xen the same tests, to show that they ask for what Xen does."""
     return [HostTest("qemu.domu.pressure", pressure), HostTest("qemu.domu.many", functools.partial(many, "tern", 16)),
+            HostTest("qemu.domu.record", record), HostTest("qemu.domu.neighbours", functools.partial(neighbours, "tern", 16)),
             HostTest("qemu.domu.thousand", functools.partial(thousand, "tern")),
             HostTest("qemu.domu.large", functools.partial(neighbours, "tern", 256)),
             *tests_on("tern", "domu", SELDOM), *tests_on("xen", "xen.domu", OFTEN + SELDOM), HostTest("qemu.xen.domu.many", functools.partial(many, "xen", 16)),
