@@ -22,14 +22,17 @@ PageEncoder::PageEncoder(SentPages& book, EncoderOptions const& options)
     ASSERT(options.batch_pages >= 1 && options.batch_pages <= kMostBatchPages && options.most_delta <= kMostDelta);
 }
 
-void PageEncoder::begin_round(std::uint32_t round, Keep keep) {
+void PageEncoder::begin_round(std::uint32_t number, Round round) {
     ASSERT(empty());
-    round_ = round;
-    keep_ = keep;
+    round_ = number;
+    last_round_ = round == Round::last;
     unchanged_ = 0;
 }
 
-bool PageEncoder::fits(Gfn gfn) const { return empty() || (batch_.count() < options_.batch_pages && last_ < gfn); }
+bool PageEncoder::fits(Gfn gfn) const {
+    auto const most = last_round_ ? std::min(options_.last_batch_pages, options_.batch_pages) : options_.batch_pages;
+    return empty() || (batch_.count() < most && last_ < gfn);
+}
 
 std::uint64_t PageEncoder::index_of(Gfn gfn) const {
     ASSERT(stream_of(gfn, options_.streams) == options_.stream);
@@ -75,7 +78,7 @@ void PageEncoder::say_contents(Gfn gfn, std::uint64_t fingerprint, bool again) {
         say(gfn, PageClass::delta, fingerprint, delta_);
     else
         say(gfn, PageClass::full, fingerprint, copy_);
-    if (again && keep_ == Keep::contents)
+    if (again && !last_round_)
         hot_.keep(gfn, copy_, round_);
 }
 

@@ -19,8 +19,6 @@ using Clock = std::chrono::steady_clock;
 
 /// Octets that are collected before they go to the sink.
 constexpr std::size_t kPiece = 256U << 10;
-/// Pages of a batch that a guest waits for: few enough that both ends work at the same time, enough that a batch's own cost does not show.
-constexpr std::size_t kLastBatch = 64;
 
 base::Err<outcome::Failure> balloon_moved() {
     return fail(Kind::failed, "the domain's memory became more or less meanwhile", "try again when its balloon rests");
@@ -86,19 +84,14 @@ Result<void> Sender::last_harvest() {
 Result<RoundReport> Sender::run_round(bool last) {
     auto const began = Clock::now();
     auto const before = out_->written();
-    encoder_->begin_round(out_->round(),
-                          last ? migrate::PageEncoder::Keep::nothing : migrate::PageEncoder::Keep::contents);
+    using Round = migrate::PageEncoder::Round;
+    encoder_->begin_round(out_->round(), last ? Round::last : Round::more_follow);
     auto const wanted = std::exchange(wanted_, {});
     // The guest waits for the last one: its pages are on their way, and put in their places, while later ones are packed.
-    auto const most = last ? kLastBatch : migrate::kMostBatchPages;
-    std::size_t collected = 0;
+    auto const piece = last ? 1 : kPiece;
     for (auto const gfn : wanted) {
         TRY(look_at(gfn));
-        if (++collected == most) {
-            flush();
-            collected = 0;
-        }
-        TRY(drain(last ? 1 : kPiece));
+        TRY(drain(piece));
     }
     flush();
     std::chrono::duration<double, std::micro> const took = Clock::now() - began;

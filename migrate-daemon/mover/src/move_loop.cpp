@@ -95,9 +95,9 @@ bool MoveLoop::destroy(hypervisor::Toolstack const& tools) {
     constexpr std::chrono::seconds kPatience{30};
     auto const is_gone = [&] { return !hypervisor::state_of(tools, subject_.domain); };
     bool gone = libxl_domain_destroy(tools.light(), subject_.domain, nullptr) == 0;
-    // The guardian of a process that was killed may be at it as well.
-    if (auto watch = hypervisor::Watch::on(tools, {"@releaseDomain"}); !gone && watch)
-        gone = watch.value().wait_until(is_gone, kPatience);
+    if (!gone) // the guardian of a process that was killed may be at it as well
+        if (auto watch = hypervisor::Watch::on(tools, {"@releaseDomain"}))
+            gone = watch.value().wait_until(is_gone, kPatience);
     if (gone)
         inbox_.put(event::GuestDestroyed{});
     else

@@ -328,9 +328,8 @@ TEST_F(Eviction, ATableThatIsPinnedForLaterTakesNoPageAndHoldsNoMoreThanTables) 
     EXPECT_EQ(host.shadows_in_use(), 4U);
     EXPECT_EQ(frame(kData).use(), Use::writable);
     check_all();
-    EXPECT_TRUE(paging.release_root(used).ok());
     EXPECT_TRUE(paging.unpin(Gfn{kL4}).ok());
-    host.expect_idle();
+    end(used);
 }
 
 TEST_F(Eviction, AnUnreadTableLosesTheWordsThatItMustNotHaveWhenItIsRead) { // SP-1, SP-23
@@ -344,9 +343,8 @@ TEST_F(Eviction, AnUnreadTableLosesTheWordsThatItMustNotHaveWhenItIsRead) { // S
     EXPECT_EQ(fault(used, page(2)), FaultAction::retry);
     EXPECT_EQ(frame(kL2).use(), Use::l2);
     check_all();
-    EXPECT_TRUE(paging.release_root(used).ok());
     EXPECT_TRUE(paging.unpin(Gfn{kL4}).ok());
-    host.expect_idle();
+    end(used);
 }
 
 TEST_F(Eviction, AnEntryOfAnUnreadTableIsCheckedWhenItIsWrittenAndHeldWhenTheTableIsRead) { // SP-7, SP-23
@@ -362,9 +360,8 @@ TEST_F(Eviction, AnEntryOfAnUnreadTableIsCheckedWhenItIsWrittenAndHeldWhenTheTab
     EXPECT_TRUE(write(kL1, 1, 0).ok());
     EXPECT_EQ(frame(kData).use(), Use::none);
     check_all();
-    EXPECT_TRUE(paging.release_root(used).ok());
     EXPECT_TRUE(paging.unpin(Gfn{kL4}).ok());
-    host.expect_idle();
+    end(used);
 }
 
 TEST_F(Eviction, AnUnreadTableThatIsGivenUpIsNeverRead) { // SP-23

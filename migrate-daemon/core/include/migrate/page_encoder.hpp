@@ -52,6 +52,9 @@ struct EncoderOptions {
     unsigned stream = 0;
     unsigned streams = 1;
     std::size_t batch_pages = kMostBatchPages;
+    /// In the last round, which the guest waits for: few enough that both ends work at the same time, enough that a batch's own cost does
+    /// not show.
+    std::size_t last_batch_pages = 64;
     std::size_t hot_pages = 4096; ///< kept for deltas, 4 KiB each; 0: no deltas
     /// A longer delta is not worth it: most of the page has changed.
     std::size_t most_delta = 2048;
@@ -62,10 +65,10 @@ class PageEncoder {
     /// @p book must outlive it.
     explicit PageEncoder(SentPages& book, EncoderOptions const& options = {});
 
-    /// After the last round nothing is compared with what it sent: it keeps no contents.
-    enum class Keep : bool { nothing, contents };
+    /// The last has small batches, and keeps no contents: nothing is compared with what it sent.
+    enum class Round : bool { more_follow, last };
     /// REQUIRES: empty(); rounds rise from 0.
-    void begin_round(std::uint32_t round, Keep keep = Keep::contents);
+    void begin_round(std::uint32_t number, Round round = Round::more_follow);
 
     /// How hard batches are packed: zstd's levels (negative ones are faster), 0 not at all. From the next finish_batch() on.
     void set_level(int level) { level_ = level; }
@@ -101,7 +104,7 @@ class PageEncoder {
     BatchBuilder batch_;
     Gfn last_;
     std::uint32_t round_ = 0;
-    Keep keep_ = Keep::contents;
+    bool last_round_ = false;
     int level_ = 1;
     bool state_unchanged_ = false;
     std::uint64_t unchanged_ = 0;
