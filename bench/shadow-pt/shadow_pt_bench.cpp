@@ -44,7 +44,9 @@ class Host {
         ++frames_[gfn.raw()].references;
         return shadow_pt::Target{.frame = Mfn{gfn.raw()}, .kind = TargetKind::own, .shown = gfn};
     }
+    Mfn named_frame(Gfn gfn) { return Mfn{gfn.raw()}; }
     bool still_names(Gfn gfn, Mfn frame) { return gfn.raw() == frame.raw(); }
+    bool translates(Gfn gfn, Mfn frame) { return still_names(gfn, frame); }
     base::Status reference(Mfn frame) {
         ++frames_[frame.raw()].references;
         return {};

@@ -37,25 +37,37 @@ GfnMap::~GfnMap() {
 // --- look-up -------------------------------------------------------------------------------------------------------
 
 base::Result<FrameRef> GfnMap::get(Gfn gfn) {
+    Mfn const frame = hold(gfn);
+    if (!frame.valid())
+        return Err{Error::not_found};
+    return FrameRef::adopt(allocator_.table(), frame);
+}
+
+Mfn GfnMap::hold(Gfn gfn) {
     auto& table = allocator_.table();
     if (!translated()) {
-        auto frame = TRY(table.take(Mfn{gfn.raw()}, owner_));
-        if (!frame.info().has(frame_in_gfn_map)) // given up, and kept alive by entries only
-            return Err{Error::not_found};
-        return frame;
+        Mfn const frame{gfn.raw()};
+        if (!table.take_reference(frame).ok())
+            return {};
+        // With the reference neither can change any more. What was given up is kept alive by entries only.
+        auto const& info = table.info(frame);
+        if (info.owner_id() == owner_ && info.has(frame_in_gfn_map))
+            return frame;
+        table.drop_reference(frame);
+        return {};
     }
     Entry* const entry = find(gfn);
     if (entry == nullptr)
-        return Err{Error::not_found};
+        return {};
     for (;;) {
         auto const seen = entry->load(std::memory_order_acquire);
         if ((seen & kPresent) == 0)
-            return Err{Error::not_found};
+            return {};
         auto frame = table.take(frame_in(seen), owner_);
         // Another CPU may have cleared the entry, and the frame become something else, before we had our reference.
         // If the entry stands now, with the reference held, it stood for this frame.
         if (entry->load(std::memory_order_acquire) == seen)
-            return frame;
+            return frame ? frame.value().release() : Mfn{};
     }
 }
 

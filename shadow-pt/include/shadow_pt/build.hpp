@@ -62,6 +62,8 @@ template <Host H> base::Status Paging<H>::build(Mfn table, unsigned level, Shado
     }
     auto const shadow = frame.link();
     for (unsigned index = frame.word().cursor(); index < base::kTableEntries; ++index) {
+        if (!guest_slot(table, index).load().present())
+            continue; // most are not
         auto work = Work::none;
         auto const status = take_entry_in(table, shadow, level, index, shadows, work);
         if (!status.ok()) {

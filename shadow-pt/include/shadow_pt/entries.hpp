@@ -26,10 +26,12 @@ template <Host H> ShadowEntry Paging<H>::exchange_leaf(Mfn shadow, unsigned inde
     auto const old = slot(shadow, index).exchange(fresh);
     if (old.dirty() && old.is_ram())
         host_.mark_dirty(old.frame());
-    if (!old.empty())
-        page(shadow).count_held(false, old.lent());
-    if (!fresh.empty())
-        page(shadow).count_held(true, fresh.lent());
+    if (old.empty() != fresh.empty() || old.lent() != fresh.lent()) {
+        if (!old.empty())
+            page(shadow).count_held(false, old.lent());
+        if (!fresh.empty())
+            page(shadow).count_held(true, fresh.lent());
+    }
     leaf_changed(old, fresh);
     return old;
 }
@@ -94,6 +96,14 @@ template <Host H> base::Mfn Paging<H>::child_of(ShadowEntry entry) {
     return entry.is_absent() ? entry.frame() : page(entry.frame()).table();
 }
 
+/// One `writable` use of @p frame, which a guest's entry calls @p asked.
+template <Host H> base::Status Paging<H>::get_writable(Mfn frame, Gfn asked) {
+    if (host_.frame(frame).get_writable().ok())
+        return {};
+    static_cast<void>(refuse(Refusal::wrong_use, asked));
+    return base::Err{base::Error::busy}; // as Xen, which could not take the page
+}
+
 /// A leaf for the present @p entry, holding what it names; @p entry becomes what the guest shall read back (SP-14).
 template <Host H> base::Result<ShadowEntry> Paging<H>::translate_leaf(GuestEntry& entry, Source source) {
     auto const asked = entry.frame();
@@ -107,10 +117,11 @@ template <Host H> base::Result<ShadowEntry> Paging<H>::translate_leaf(GuestEntry
     auto const [frame, kind, shown, read_only] = target.value();
     bool const write = entry.writable() && !read_only;
     bool const counted = kind == TargetKind::own || kind == TargetKind::foreign;
-    if (write && counted && !host_.frame(frame).get_writable().ok()) {
-        host_.release(frame, kind);
-        static_cast<void>(refuse(Refusal::wrong_use, asked));
-        return base::Err{base::Error::busy}; // as Xen, which could not take the page
+    if (write && counted) {
+        if (auto const got = get_writable(frame, asked); !got.ok()) {
+            host_.release(frame, kind);
+            return base::Err{got.error()};
+        }
     }
     entry = entry.with_frame(shown);
     return ShadowEntry::leaf(frame, kind, entry, write);

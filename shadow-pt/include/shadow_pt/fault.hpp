@@ -95,8 +95,33 @@ template <Host H> FaultAnswer Paging<H>::handle_fault(Root const& root, base::Va
     return {.action = FaultAction::reflect, .error_code = clean};
 }
 
-template <Host H> base::Result<Resolved> Paging<H>::resolve(Root const& root, base::Vaddr address, Access access) {
+/// Looks for a leaf that allows @p access, as the MMU would: what most accesses find.
+template <Host H> auto Paging<H>::look_up(Root const& root, base::Vaddr address, Access access) -> Found {
+    Found found{.shadow = root.shadow, .index = 0, .leaf = {}, .recycled = recycled_.load(std::memory_order_acquire)};
+    bool writable = true;
+    bool executable = true;
+    for (unsigned level = 4;; --level) {
+        found.index = base::table_index(address, level);
+        auto const entry = slot(found.shadow, found.index).load();
+        if (!entry.present())
+            return found;
+        writable = writable && entry.writable();
+        executable = executable && entry.executable();
+        if (level == 1) {
+            bool const allowed = (!access.write || writable) && (!access.execute || executable);
+            if (allowed && entry.kind() != TargetKind::device && base::canonical(address))
+                found.leaf = entry;
+            return found;
+        }
+        found.shadow = entry.frame();
+    }
+}
+
+/// The same, doing the work of faults on the way. `bad_address`: the guest's own access would not be allowed.
+template <Host H> auto Paging<H>::find(Root const& root, base::Vaddr address, Access access) -> base::Result<Found> {
     for (unsigned tries = 0;;) {
+        if (auto const found = look_up(root, address, access); !found.leaf.empty())
+            return found;
         auto const judged = judge(root, address, access, Devices::no);
         if (!judged.ok()) {
             // The caller may be in the middle of something, and can not begin again. What is locked elsewhere is soon free; what
@@ -108,6 +133,13 @@ template <Host H> base::Result<Resolved> Paging<H>::resolve(Root const& root, ba
         auto const [verdict, at, leaf] = judged.value();
         if (verdict != Verdict::allowed)
             return base::Err{base::Error::bad_address};
+        return Found{at.shadow, at.index, leaf, at.recycled};
+    }
+}
+
+template <Host H> base::Result<Resolved> Paging<H>::resolve(Root const& root, base::Vaddr address, Access access) {
+    for (;;) {
+        auto const [shadow, index, leaf, recycled] = TRY(find(root, address, access));
         if (!host_.reference(leaf.frame()).ok())
             continue;
         bool const counted = access.write && leaf.is_ram();
@@ -116,9 +148,9 @@ template <Host H> base::Result<Resolved> Paging<H>::resolve(Root const& root, ba
             continue;
         }
         Resolved const held{leaf.frame(), address.offset(), leaf.kind(), access.write};
-        auto const still = slot(at.shadow, at.index).load();
+        auto const still = slot(shadow, index).load();
         if (still.present() && still.frame() == leaf.frame() && still.kind() == leaf.kind() &&
-            (!access.write || still.writable()) && !overtaken(at))
+            (!access.write || still.writable()) && !overtaken(recycled))
             return held;
         if (counted)
             host_.frame(leaf.frame()).put_writable();

@@ -68,6 +68,11 @@ concept Host = requires(H& host, base::Mfn frame, base::Gfn gfn, Target const& t
     /// True if @p gfn names the domain's own RAM @p frame, which has a reference, now. Cheap: asked at each change of an
     /// entry's rights, so that its frame need not be translated and counted again.
     { host.still_names(gfn, frame) } -> std::same_as<bool>;
+    /// The same frame alone, if it is RAM; and of any number that a guest has named: then a hint.
+    { host.named_frame(gfn) } -> std::same_as<base::Mfn>;
+    /// True if translate() would answer this frame to @p gfn now, as `own`; more than still_names() for a frame that has left the
+    /// domain, which entries that there are may go on naming.
+    { host.translates(gfn, frame) } -> std::same_as<bool>;
     /// The frame that an entry of the domain's, which names @p gfn, holds: as translate() once said by the same number, of a default
     /// Source, and without a reference. A number that leaves the domain while Paging::bare_tables() is not 0 goes on naming
     /// its frame here, and names no other, as long as anybody has a reference to that frame.

@@ -82,6 +82,16 @@ enum class UpdateMode : std::uint8_t {
     preserve_ad, ///< MMU_PT_UPDATE_PRESERVE_AD: A and D of the present entry stay set
 };
 
+/// One request of mmu_update: the guest's word at `where` becomes `value`.
+struct EntryUpdate {
+    base::Gaddr where;
+    std::uint64_t value = 0;
+    UpdateMode mode = UpdateMode::normal;
+
+    [[nodiscard]] bool aligned() const { return where.offset() % sizeof value == 0; }
+    [[nodiscard]] unsigned index() const { return static_cast<unsigned>(where.offset() / sizeof value); }
+};
+
 /// How a domain's writes are found while it is tracked.
 enum class Tracker : std::uint8_t {
     harvest,       ///< by the D bits that processors set
@@ -168,6 +178,10 @@ template <Host H> class Paging {
     /// @p source: whose frames the value names.
     [[nodiscard]] base::Status update_entry(base::Gaddr where, std::uint64_t value, UpdateMode mode,
                                             Source source = {});
+    /// The same for @p count requests, a few, of which at(i) is the i-th, in their order, until one fails: @p done is how many have
+    /// not. Those of one L1 that follow each other are done under its lock in one go. `preempted`: go on with the rest later.
+    template <std::invocable<std::uint32_t> At>
+    [[nodiscard]] base::Status update_entries(std::uint32_t count, At const& at, Source source, std::uint32_t& done);
 
     /// Writes the L1 entry for @p address. An entry that loses rights owes a local INVLPG at least.
     [[nodiscard]] base::Status update_va(Root const& root, base::Vaddr address, std::uint64_t value, FlushDebt& debt,
@@ -293,6 +307,13 @@ template <Host H> class Paging {
         Location at;
         ShadowEntry leaf;
     };
+    /// A slot of an L1 shadow with a leaf that allows an access; none if `leaf` is empty.
+    struct Found {
+        Mfn shadow;
+        unsigned index = 0;
+        ShadowEntry leaf;
+        std::uint64_t recycled = 0; ///< when the walk began
+    };
 
     // entries.hpp: the doors to the slots of shadows (SP-5)
     void leaf_changed(ShadowEntry old, ShadowEntry fresh);
@@ -304,6 +325,7 @@ template <Host H> class Paging {
     void give_back_leaf(ShadowEntry old);
     void give_back_child(Mfn child, unsigned level);
     Mfn child_of(ShadowEntry entry);
+    base::Status get_writable(Mfn frame, Gfn asked);
     base::Result<ShadowEntry> translate_leaf(GuestEntry& entry, Source source);
     base::Result<Target> translate_table(Gfn gfn);
 
@@ -401,24 +423,30 @@ template <Host H> class Paging {
     void allow_write(Mfn table, unsigned index, ShadowEntry fresh);
 
     // update.hpp
-    base::Status change(Mfn table, unsigned level, unsigned index, Change const& wanted, bool& narrowed);
-    std::optional<ShadowEntry> keep_lent(ShadowEntry old, GuestEntry before, GuestEntry wanted);
     bool keeps_frame(ShadowEntry old, GuestEntry value);
     base::Status change_leaf(Mfn table, unsigned index, Change const& wanted, bool& narrowed);
     base::Status change_upper(Mfn table, unsigned level, unsigned index, Change const& wanted);
-    base::Status write_word(Mfn frame, unsigned index, Change const& wanted);
+    Mfn lock_l1(Gfn gfn);
+    template <typename At>
+    base::Status change_leaves(Mfn table, Gfn gfn, At const& at, std::uint32_t count, Source source,
+                               std::uint32_t& done);
+    [[gnu::noinline]] base::Status write_word(EntryUpdate const& update, Source source);
+    base::Status write_word_of(Mfn where, EntryUpdate const& update, Source source);
     void store(Mfn table, unsigned index, GuestEntry value);
 
     // walk.hpp
     base::Result<Location> descend(Root const& root, base::Vaddr address);
     bool leads_to(Root const& root, base::Vaddr address, Mfn shadow);
-    [[nodiscard]] bool overtaken(Location const& at) const;
+    [[nodiscard]] bool overtaken(std::uint64_t recycled) const;
+    [[nodiscard]] bool overtaken(Location const& at) const { return overtaken(at.recycled); }
     base::Status mend_upper(Location const& at);
     Emptiness why_empty(Location const& at);
     base::Result<LockedEntry> lock_entry(Root const& root, base::Vaddr address);
 
     // fault.hpp
     base::Result<Judged> judge(Root const& root, base::Vaddr address, Access access, Devices devices);
+    Found look_up(Root const& root, base::Vaddr address, Access access);
+    base::Result<Found> find(Root const& root, base::Vaddr address, Access access);
     void mend_leaf(Location const& at, Access access);
     bool is_l1(ShadowEntry leaf);
 

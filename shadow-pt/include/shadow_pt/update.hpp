@@ -13,23 +13,19 @@ template <Host H> void Paging<H>::store(Mfn table, unsigned index, GuestEntry va
     host_.mark_dirty(table);
 }
 
-/// Changes one entry of @p table, which is locked. @p narrowed: a translation in TLBs may allow more than the new entry.
-template <Host H>
-base::Status Paging<H>::change(Mfn table, unsigned level, unsigned index, Change const& wanted, bool& narrowed) {
-    if (level == 1)
-        return change_leaf(table, index, wanted, narrowed);
-    return change_upper(table, level, index, wanted);
-}
-
 /// True if @p old may go on mapping its frame as @p value, which names it by the same number, wants. Losing rights is
-/// always allowed, also where nobody could translate the entry again; for more of them the frame is asked for anew
-/// (SP-14).
+/// always allowed, also where nobody could translate the entry again; for more of them the frame must be had anew (SP-14), which
+/// is simple for the domain's own.
 template <Host H> bool Paging<H>::keeps_frame(ShadowEntry old, GuestEntry value) {
-    if (old.empty() || old.kind() == TargetKind::device || (value.writable() && !old.guest_write()))
+    if (old.empty() || old.kind() == TargetKind::device)
         return false;
-    return old.kind() != TargetKind::own || host_.still_names(value.frame(), old.frame());
+    bool const more = value.writable() && !old.guest_write();
+    if (old.kind() != TargetKind::own)
+        return !more;
+    return more ? host_.translates(value.frame(), old.frame()) : host_.still_names(value.frame(), old.frame());
 }
 
+/// Changes one entry of the L1 @p table, which is locked. @p narrowed: a translation in TLBs may allow more than the new entry.
 template <Host H> base::Status Paging<H>::change_leaf(Mfn table, unsigned index, Change const& wanted, bool& narrowed) {
     auto const before = guest_slot(table, index).load();
     auto value = wanted.value;
@@ -51,11 +47,14 @@ template <Host H> base::Status Paging<H>::change_leaf(Mfn table, unsigned index,
     bool const same = before.present() && before.frame() == value.frame() && !borrowed;
     bool const keeps = same && value.acceptable(1, host_.rules({})) && keeps_frame(old, value);
     ShadowEntry fresh;
-    if (value.present()) {
+    if (keeps) {
+        if (value.writable() && !old.guest_write())
+            TRY(get_writable(old.frame(), value.frame()));
+        fresh = ShadowEntry::leaf(old.frame(), old.kind(), value, value.writable());
+    } else if (value.present()) {
         if (!same)
             value = value.with(pte::kAccessed);
-        fresh = keeps ? ShadowEntry::leaf(old.frame(), old.kind(), value, value.writable())
-                      : TRY(translate_leaf(value, wanted.source));
+        fresh = TRY(translate_leaf(value, wanted.source));
     }
     store(table, index, value);
     if (!shadow.valid() && !bare) { // a table in the making comes to this entry still
@@ -127,25 +126,65 @@ base::Status Paging<H>::change_upper(Mfn table, unsigned level, unsigned index, 
     return {};
 }
 
-/// Writes a word of a frame to which the caller holds a reference, by what the frame is used for.
-template <Host H> base::Status Paging<H>::write_word(Mfn where, unsigned index, Change const& wanted) {
+/// The L1 that @p gfn is, locked; invalid if it is something else. It needs no reference: a table in use holds one to its own frame.
+template <Host H> base::Mfn Paging<H>::lock_l1(Gfn gfn) {
+    Mfn const table = host_.named_frame(gfn);
+    if (!table.valid() || !host_.frame(table).lock_table(1))
+        return {};
+    if (host_.translates(gfn, table))
+        return table;
+    host_.frame(table).unlock_table(); // it had left the domain before it was locked
+    return {};
+}
+
+/// Changes entries of the L1 @p table, which is locked: request @p done, and those that follow it and are about @p gfn, the same
+/// table, too; @p done moves on.
+template <Host H>
+template <typename At>
+base::Status Paging<H>::change_leaves(Mfn table, Gfn gfn, At const& at, std::uint32_t count, Source source,
+                                      std::uint32_t& done) {
+    Change wanted{.value = {}, .source = source};
+    EntryUpdate update = at(done);
+    do {
+        wanted.value = GuestEntry{update.value};
+        wanted.mode = update.mode;
+        bool narrowed = false;
+        TRY(change_leaf(table, update.index(), wanted, narrowed));
+        if (++done == count)
+            break;
+        update = at(done);
+    } while (frame_of(update.where) == gfn && update.aligned());
+    return {};
+}
+
+/// Writes a word of a frame by what the frame is used for. `again`: it is an L1.
+template <Host H> base::Status Paging<H>::write_word(EntryUpdate const& update, Source source) {
+    auto const target = TRY(translate_table(frame_of(update.where)));
+    auto const status = write_word_of(target.frame, update, source);
+    host_.release(target.frame, target.kind);
+    return status;
+}
+
+template <Host H> base::Status Paging<H>::write_word_of(Mfn where, EntryUpdate const& update, Source source) {
+    Change const wanted{GuestEntry{update.value}, update.mode, source};
     auto& frame = host_.frame(where);
     for (;;) {
         auto const use = frame.use();
+        if (use == Use::l1)
+            return base::Err{base::Error::again};
         if (is_table(use)) {
             auto const level = table_level(use);
             if (!frame.lock_table(level))
                 continue;
-            bool narrowed = false;
-            auto const status = change(where, level, index, wanted, narrowed);
+            auto const status = change_upper(where, level, update.index(), wanted);
             frame.unlock_table();
-            if (level == 1 || (!status.ok() && status.error() == base::Error::preempted))
+            if (!status.ok() && status.error() == base::Error::preempted)
                 return status;
             auto const drained = drain();
             return status.ok() ? drained : status;
         }
         if (frame.get_writable().ok()) {
-            store(where, index, wanted.value);
+            store(where, update.index(), wanted.value);
             frame.put_writable();
             return drain(); // this may be the end of an update that was preempted when the frame was a table still
         }
@@ -155,15 +194,35 @@ template <Host H> base::Status Paging<H>::write_word(Mfn where, unsigned index, 
 }
 
 template <Host H>
+template <std::invocable<std::uint32_t> At>
+base::Status Paging<H>::update_entries(std::uint32_t count, At const& at, Source source, std::uint32_t& done) {
+    for (done = 0; done < count;) {
+        EntryUpdate const first = at(done);
+        auto const gfn = frame_of(first.where);
+        if (!first.aligned())
+            return refuse(Refusal::misaligned, gfn);
+        auto const before = done;
+        if (auto const table = lock_l1(gfn); table.valid()) {
+            auto const status = change_leaves(table, gfn, at, count, source, done);
+            host_.frame(table).unlock_table();
+            Counters::bump(counters_.entries_updated, done - before + (status.ok() ? 0 : 1));
+            TRY(status);
+        } else if (auto const status = write_word(first, source); status.ok() || status.error() != base::Error::again) {
+            Counters::bump(counters_.entries_updated);
+            TRY(status);
+            ++done;
+        }
+        if (done < count && host_.should_yield())
+            return base::Err{base::Error::preempted};
+    }
+    return {};
+}
+
+template <Host H>
 base::Status Paging<H>::update_entry(base::Gaddr where, std::uint64_t value, UpdateMode mode, Source source) {
-    if (where.offset() % sizeof value != 0)
-        return refuse(Refusal::misaligned, frame_of(where));
-    auto const target = TRY(translate_table(frame_of(where)));
-    Counters::bump(counters_.entries_updated);
-    auto const index = static_cast<unsigned>(where.offset() / sizeof value);
-    auto const status = write_word(target.frame, index, Change{GuestEntry{value}, mode, source});
-    host_.release(target.frame, target.kind);
-    return status;
+    std::uint32_t done = 0;
+    auto const only = [&](std::uint32_t) { return EntryUpdate{.where = where, .value = value, .mode = mode}; };
+    return update_entries(1, only, source, done);
 }
 
 template <Host H>

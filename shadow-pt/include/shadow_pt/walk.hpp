@@ -39,9 +39,9 @@ template <Host H> auto Paging<H>::descend(Root const& root, base::Vaddr address)
     }
 }
 
-/// True if a page that the walk to @p at went through may have become another shadow since it began.
-template <Host H> bool Paging<H>::overtaken(Location const& at) const {
-    return recycled_.load(std::memory_order_acquire) != at.recycled;
+/// True if a page that a walk went through may have become another shadow since the walk began, when @p recycled was read.
+template <Host H> bool Paging<H>::overtaken(std::uint64_t recycled) const {
+    return recycled_.load(std::memory_order_acquire) != recycled;
 }
 
 /// True if a walk to @p address comes to the L1 shadow @p shadow now. Mends nothing: locks may be held.

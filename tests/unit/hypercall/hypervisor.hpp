@@ -90,13 +90,25 @@ class Hypervisor {
         auto const after = frame.rcx;
         for (continued = 0;; ++continued) {
             frame.vector = arch::kSyscallVector;
-            run::handle_exit(*system, frame);
+            come_out(frame);
             if (frame.rip != after - 2 || continued == most_continuations)
                 break;
             frame.rcx = after;
         }
         frame.rip = after - 2;
         return static_cast<std::int64_t>(frame.rax);
+    }
+
+    /// This CPU's guest comes out, and goes on; where a timer is due by then, its interrupt comes first.
+    void come_out(arch::Registers& of_guest) {
+        constexpr std::uint32_t kSomeInterrupt = 0xf0;
+        run::handle_exit(*system, of_guest);
+        auto& timer = machine.this_cpu().timer;
+        if (timer > machine.tsc)
+            return;
+        timer = ~std::uint64_t{0};
+        of_guest.vector = kSomeInterrupt;
+        run::handle_exit(*system, of_guest);
     }
 
     /// Writes @p value where the guest sees @p at, and answers @p at: an argument for call().

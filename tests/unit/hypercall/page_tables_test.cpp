@@ -171,4 +171,70 @@ TEST_F(PageTables, AnotherDomainsFramesAreMappedByTheirOwnNumbersOrNotAtAll) {
     EXPECT_EQ(map(kNowhere, blank(0) << 12 | kWritable, DOMID_SELF), kEinval);
 }
 
+/// An L1 of the kernel's, and its entry for @p address.
+struct Entry {
+    std::uint64_t table;
+    std::uint64_t index;
+    [[nodiscard]] mmu_update_t becomes(std::uint64_t value) const {
+        return {.ptr = table << 12 | index * 8, .val = value};
+    }
+};
+
+TEST_F(PageTables, RequestsOfAllKindsAreCarriedOutInTheirOrder) {
+    auto const at = [&](std::uint64_t address) {
+        auto const walk = hypervisor.dom0->paging.walk(hypervisor.vcpu().kernel_root.tables, base::Vaddr{address});
+        return Entry{walk.step[3].table.raw(), base::table_index(base::Vaddr{address}, 1)};
+    };
+    auto const page = at(kPage);
+    auto const other = at(kOtherPage);
+    ASSERT_EQ(page.table, other.table) << "two of one L1";
+    auto const first = blank(0), second = blank(1), third = blank(2);
+    std::array const requests{page.becomes(first << 12 | kWritable), other.becomes(second << 12 | kReadOnly),
+                              mmu_update_t{.ptr = third << 12 | MMU_MACHPHYS_UPDATE, .val = 7},
+                              mmu_update_t{.ptr = third << 12, .val = 42}, other.becomes(second << 12 | kWritable)};
+    auto const done = put(std::uint32_t{9}, 0x800);
+    for (bool const ahead : {false, true}) { // on a page that the hypervisor has just written, which it reads ahead
+        auto const list = hypervisor.put(kScratch, requests);
+        if (!ahead)
+            hypervisor.system->this_cpu().kernel_pages.forget();
+        EXPECT_EQ(call(__HYPERVISOR_mmu_update, list, requests.size(), done, DOMID_SELF), 0);
+        EXPECT_EQ(get<std::uint32_t>(0x800), requests.size());
+        hypervisor.put(kPage, std::uint64_t{1});
+        hypervisor.put(kOtherPage, std::uint64_t{2});
+        EXPECT_EQ(*arch::frame_as<std::uint64_t>(base::Mfn{first}), 1U);
+        EXPECT_EQ(*arch::frame_as<std::uint64_t>(base::Mfn{second}), 2U);
+        EXPECT_EQ(*arch::frame_as<std::uint64_t>(base::Mfn{third}), 42U);
+        EXPECT_EQ(arch::machine_to_phys()[third], 7U);
+        ASSERT_EQ(call(__HYPERVISOR_mmu_update,
+                       put(mmu_update_t{.ptr = third << 12 | MMU_MACHPHYS_UPDATE, .val = pages_at_first - 3}, 0xf00), 1,
+                       0, DOMID_SELF),
+                  0);
+    }
+}
+
+TEST_F(PageTables, OfTheRequestsForOneL1ThoseBeforeARefusedOneStand) {
+    auto const walk = hypervisor.dom0->paging.walk(hypervisor.vcpu().kernel_root.tables, base::Vaddr{kPage});
+    Entry const page{walk.step[3].table.raw(), base::table_index(base::Vaddr{kPage}, 1)};
+    Entry const other{page.table, page.index + 1};
+    auto const list =
+        put(std::array{page.becomes(blank(0) << 12 | kWritable), other.becomes(page.table << 12 | kWritable),
+                       page.becomes(blank(1) << 12 | kWritable)});
+    auto const done = put(std::uint32_t{9}, 0x800);
+    EXPECT_EQ(call(__HYPERVISOR_mmu_update, list, 3, done, DOMID_SELF), kEbusy) << "a table is not mapped writable";
+    EXPECT_EQ(get<std::uint32_t>(0x800), 1U);
+    hypervisor.put(kPage, std::uint64_t{5});
+    EXPECT_EQ(*arch::frame_as<std::uint64_t>(base::Mfn{blank(0)}), 5U);
+}
+
+TEST_F(PageTables, AnEntryThatGainsWritingIsRefusedIfItsFrameHasBecomeATable) {
+    ASSERT_EQ(remap(kPage, blank(0) << 12 | kReadOnly), 0);
+    ASSERT_EQ(extended(MMUEXT_PIN_L1_TABLE, blank(0)), 0);
+    EXPECT_EQ(remap(kPage, blank(0) << 12 | kWritable), kEbusy);
+    ASSERT_EQ(extended(MMUEXT_UNPIN_TABLE, blank(0)), 0);
+    EXPECT_EQ(remap(kPage, blank(0) << 12 | kWritable), 0);
+    EXPECT_EQ(extended(MMUEXT_PIN_L1_TABLE, blank(0)), kEinval) << "it can be written now";
+    EXPECT_EQ(remap(kPage, blank(0) << 12 | kReadOnly), 0);
+    EXPECT_EQ(extended(MMUEXT_PIN_L1_TABLE, blank(0)), 0);
+}
+
 } // namespace

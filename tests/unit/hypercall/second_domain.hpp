@@ -50,7 +50,7 @@ class SecondDomain {
         set_call(frame_, number, args...);
         frame_.rcx = 0x4002;
         frame_.vector = arch::kSyscallVector;
-        run::handle_exit(*hypervisor_.system, frame_);
+        hypervisor_.come_out(frame_);
         hypervisor_.system->this_cpu().in_guest = false; // at the door, so that nobody waits for it
         return static_cast<std::int64_t>(frame_.rax);
     }

@@ -66,9 +66,13 @@ class FakeHost {
             return Target{.frame = base::Mfn{n}, .kind = TargetKind::device, .shown = gfn};
         return nothing();
     }
+    base::Mfn named_frame(base::Gfn gfn) {
+        return gfn.raw() < kOwnFrames ? own_frame(static_cast<unsigned>(gfn.raw())) : base::Mfn{};
+    }
     bool still_names(base::Gfn gfn, base::Mfn frame) {
         return gfn.raw() < kOwnFrames && frame == own_frame(static_cast<unsigned>(gfn.raw()));
     }
+    bool translates(base::Gfn gfn, base::Mfn frame) { return still_names(gfn, frame); }
     std::optional<Target> named(base::Gfn gfn) {
         auto const found = translate(gfn, {}, {});
         if (!found.ok())

@@ -5,7 +5,28 @@
 
 extern "C" {
 
+namespace {
+
+/// Below it a string instruction takes longer to get going than to copy word by word (and an emulator does nothing else).
+constexpr std::size_t kSmall = 128;
+
+void copy_small(void* to, void const* from, std::size_t count) {
+    auto* target = static_cast<std::byte*>(to);
+    auto const* source = static_cast<std::byte const*>(from);
+    std::uint64_t word = 0;
+    for (; count >= sizeof word; count -= sizeof word, target += sizeof word, source += sizeof word)
+        asm volatile("movq (%2), %0; movq %0, (%1)" : "=&r"(word) : "r"(target), "r"(source) : "memory");
+    for (; count != 0; --count, ++target, ++source)
+        asm volatile("movb (%2), %b0; movb %b0, (%1)" : "=&r"(word) : "r"(target), "r"(source) : "memory");
+}
+
+} // namespace
+
 void* memcpy(void* to, void const* from, std::size_t count) {
+    if (count <= kSmall) {
+        copy_small(to, from, count);
+        return to;
+    }
     void* target = to;
     std::size_t words = count / 8;
     std::size_t bytes = count % 8;

@@ -87,9 +87,9 @@ void use_root(Root root) {
 
 bool reveal(base::Vaddr address) {
     auto const slot = base::table_index(address, 4);
-    if (!RootPage::may_reveal(slot))
-        return false;
     auto& page = root_pages[this_cpu().raw()];
+    if (!page.may_reveal(slot))
+        return false;
     base::LockGuard const guard{page.lock};
     auto const done = page.reveal(slot);
     if (done == Reveal::shown_after_flush)

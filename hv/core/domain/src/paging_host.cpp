@@ -41,10 +41,9 @@ Result<Target> PagingHost::translate_device(Gfn gfn) {
 }
 
 Result<Target> PagingHost::translate_own(Gfn gfn) {
-    if (auto found = domain_.gfns.get(gfn)) {
-        mm::FrameRef frame = std::move(found).value();
-        auto const kind = frame.info().special() ? TargetKind::special : TargetKind::own;
-        return Target{.frame = frame.release(), .kind = kind, .shown = gfn};
+    if (Mfn const frame = domain_.gfns.hold(gfn); frame.valid()) {
+        auto const kind = system_.frames.info(frame).special() ? TargetKind::special : TargetKind::own;
+        return Target{.frame = frame, .kind = kind, .shown = gfn};
     }
     // Special pages of a direct domain have their machine frames as numbers; of a translated one, gfns in the map.
     Mfn const mfn{gfn.raw()};
@@ -91,8 +90,15 @@ std::optional<Target> PagingHost::named(Gfn gfn) {
     return device.ok() ? std::optional{device.value()} : std::nullopt;
 }
 
+Mfn PagingHost::named_frame(Gfn gfn) { return domain_.gfns.named(gfn); }
+
 bool PagingHost::still_names(Gfn gfn, Mfn frame) const {
     return domain_.translated() ? system_.frames.gfn_of(frame) == gfn : gfn.raw() == frame.raw();
+}
+
+bool PagingHost::translates(Gfn gfn, Mfn frame) const {
+    auto const& info = system_.frames.info(frame);
+    return still_names(gfn, frame) && info.owner_id() == domain_.id && info.has(mm::frame_in_gfn_map);
 }
 
 base::Status PagingHost::reference(Mfn frame) { return system_.frames.take_reference(frame); }

@@ -63,12 +63,12 @@ void print_stack(Vcpu& vcpu, Vaddr at) {
 } // namespace
 
 void trace_hypercall(Vcpu const& vcpu, std::uint64_t number, std::array<std::uint64_t, 6> const& args) {
-    auto& ring = vcpu.domain.system.this_cpu().calls;
-    ring.add({.tsc = arch::read_tsc(),
-              .domain = vcpu.domain.id.raw(),
-              .vcpu = static_cast<std::uint16_t>(vcpu.id.raw()),
-              .number = static_cast<std::uint32_t>(number),
-              .args = {args[0], args[1], args[2]}});
+    auto& cpu = vcpu.domain.system.this_cpu();
+    cpu.calls.add({.tsc = cpu.slice_start,
+                   .domain = vcpu.domain.id.raw(),
+                   .vcpu = static_cast<std::uint16_t>(vcpu.id.raw()),
+                   .number = static_cast<std::uint32_t>(number),
+                   .args = {args[0], args[1], args[2]}});
 }
 
 void trace_refusal(Vcpu const& vcpu, std::uint64_t number, std::array<std::uint64_t, 6> const& args, base::Error why) {

@@ -72,6 +72,18 @@ void rewind(arch::Registers& registers, std::array<std::uint64_t, 6> const& args
 
 Handler find_handler(std::uint64_t number) { return number < kTable.size() ? kTable[number] : nullptr; }
 
+void read_ahead(domain::Vcpu& vcpu, arch::Registers const& registers) {
+    auto& cpu = vcpu.domain.system.this_cpu();
+    cpu.ahead.forget();
+    if (registers.rax != __HYPERVISOR_mmu_update)
+        return;
+    base::Vaddr const at{registers.rdi};
+    auto const size = Requests<mmu_update_t>::together(at, static_cast<std::uint32_t>(registers.rsi) & ~kContinued) *
+                      sizeof(mmu_update_t);
+    if (auto const found = cpu.kernel_pages.find(at, size); found.valid())
+        cpu.ahead.keep(at, {arch::direct_map(found) + at.offset(), size});
+}
+
 void dispatch(domain::Vcpu& vcpu, arch::Registers& registers) {
     auto const number = registers.rax;
     if (number == __HYPERVISOR_iret) {
@@ -84,13 +96,13 @@ void dispatch(domain::Vcpu& vcpu, arch::Registers& registers) {
         registers.rax = static_cast<std::uint64_t>(abi::to_errno(base::Error::not_implemented));
         return;
     }
-    shadow_pt::FlushDebt debt;
+    auto& debt = vcpu.domain.system.this_cpu().debt;
     Call call{.vcpu = vcpu,
               .registers = registers,
               .args = {registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9},
               .debt = debt};
-    domain::trace_hypercall(vcpu, number, call.args);
     domain::start_slice(vcpu);
+    domain::trace_hypercall(vcpu, number, call.args);
     // Zero before the call: a call that blocks or suspends answers 0 later, from saved registers.
     registers.rax = 0;
     Answer const answer = handler(call);
@@ -119,7 +131,7 @@ Answer multicall(Call& call) {
     for (std::uint32_t i = 0; i < count; ++i) {
         if (i != 0 && domain::should_yield(call.vcpu))
             return resume_at(i);
-        auto entry = TRY(entries.read(i, count));
+        auto entry = TRY(entries.read(i, count)).front();
         Handler const handler = find_handler(entry.op);
         // A multicall within a multicall would nest without bound.
         if (handler == multicall) {

@@ -1,6 +1,9 @@
 // Page tables: mmu_update, update_va_mapping, mmuext_op (docs/abi.md §3.3).
 
+#include <array>
 #include <cstring>
+#include <optional>
+#include <span>
 
 #include "abi/xen.hpp"
 #include "arch/cpu.hpp"
@@ -23,6 +26,7 @@ using base::Status;
 using base::Vaddr;
 using domain::Domain;
 using shadow_pt::FlushDebt;
+using shadow_pt::UpdateMode;
 using shadow_pt::VcpuSet;
 using Source = domain::PagingHost::Source;
 using ExtendedOp = struct ::mmuext_op; // the handler has the same name
@@ -48,6 +52,8 @@ base::Result<Domain*> other_domain(Call& call, std::uint16_t id) {
 
 base::Result<Subjects> subjects(Call& call, std::uint32_t foreign) {
     Subjects answer{.tables = &call.domain(), .owner = &call.domain(), .frames = {}};
+    if (foreign == DOMID_SELF)
+        return answer;
     auto const owner = static_cast<std::uint16_t>(foreign >> 16);
     if (owner != 0)
         answer.tables = TRY(other_domain(call, static_cast<std::uint16_t>(owner - 1)));
@@ -66,17 +72,38 @@ base::Result<Subjects> subjects(Call& call, std::uint32_t foreign) {
     return answer;
 }
 
-Status update_one(Subjects const& of, mmu_update_t const& update) {
-    Gaddr const where{update.ptr & ~std::uint64_t{7}};
+/// What kind of request this is; nothing if it is not about a table's entry.
+std::optional<UpdateMode> mode_of(mmu_update_t const& update) {
     switch (update.ptr & 7) {
     case MMU_NORMAL_PT_UPDATE:
-    case MMU_PT_UPDATE_NO_TRANSLATE:
-        return of.tables->paging.update_entry(where, update.val, shadow_pt::UpdateMode::normal, of.frames);
-    case MMU_PT_UPDATE_PRESERVE_AD:
-        return of.tables->paging.update_entry(where, update.val, shadow_pt::UpdateMode::preserve_ad, of.frames);
-    case MMU_MACHPHYS_UPDATE: return domain::update_m2p(*of.owner, frame_of(where), base::Pfn{update.val});
-    default: return Err{Error::not_implemented};
+    case MMU_PT_UPDATE_NO_TRANSLATE: return UpdateMode::normal;
+    case MMU_PT_UPDATE_PRESERVE_AD: return UpdateMode::preserve_ad;
+    default: return std::nullopt;
     }
+}
+
+Gaddr place_of(mmu_update_t const& update) { return Gaddr{update.ptr & ~std::uint64_t{7}}; }
+
+[[gnu::noinline]] Status update_m2p(Subjects const& of, mmu_update_t const& update) {
+    if ((update.ptr & 7) != MMU_MACHPHYS_UPDATE)
+        return Err{Error::not_implemented};
+    return domain::update_m2p(*of.owner, frame_of(place_of(update)), base::Pfn{update.val});
+}
+
+/// Changes of entries that follow each other are carried out together; anything else alone.
+[[gnu::noinline]] Status update_some(Subjects const& of, std::span<mmu_update_t const> requests, std::uint32_t& done) {
+    std::uint32_t count = 0;
+    while (count < requests.size() && mode_of(requests[count]))
+        ++count;
+    auto const at = [&](std::uint32_t index) {
+        auto const& request = requests[index];
+        return shadow_pt::EntryUpdate{.where = place_of(request), .value = request.val, .mode = *mode_of(request)};
+    };
+    if (count != 0)
+        return of.tables->paging.update_entries(count, at, of.frames, done);
+    TRY(update_m2p(of, requests.front()));
+    done = 1;
+    return {};
 }
 
 /// The vCPUs that a guest's bitmap names, at @p at.
@@ -206,13 +233,19 @@ Status extended_op(Call& call, Domain& target, ExtendedOp const& op) {
 
 Answer mmu_update(Call& call) {
     auto const of = TRY(subjects(call, call.u32(3)));
-    return run_batch<mmu_update_t>(call, [&](mmu_update_t const& update) { return update_one(of, update); });
+    return run_batch<mmu_update_t>(call, [&](std::span<mmu_update_t const> requests, std::uint32_t& done) {
+        return update_some(of, requests, done);
+    });
 }
 
 Answer mmuext_op(Call& call) {
     auto const id = static_cast<std::uint16_t>(call.args[3]);
     Domain& target = *TRY(other_domain(call, id));
-    return run_batch<ExtendedOp>(call, [&](ExtendedOp const& op) { return extended_op(call, target, op); });
+    return run_batch<ExtendedOp>(call, [&](std::span<ExtendedOp const> requests, std::uint32_t& done) {
+        auto const status = extended_op(call, target, requests.front());
+        done = status.ok() ? 1 : 0;
+        return status;
+    });
 }
 
 Answer update_va_mapping(Call& call) {

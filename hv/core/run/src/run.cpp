@@ -36,9 +36,15 @@ bool may_go_in(Cpu& cpu) {
     return false;
 }
 
+/// When this CPU has something to do next, in system time.
+std::uint64_t next_deadline(Cpu const& cpu) { return std::min(cpu.timers.next_deadline(), cpu.decision_ends); }
+
+/// The CPU is at the door, and holds no pointer to a domain that it has found.
+void pass(Cpu& cpu) { cpu.passes.store(cpu.passes.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+
 /// Has the hardware timer fire when this CPU has something to do.
 void set_alarm(System& system, Cpu& cpu) {
-    std::uint64_t const deadline = std::min(cpu.timers.next_deadline(), cpu.decision_ends);
+    std::uint64_t const deadline = next_deadline(cpu);
     if (deadline == cpu.alarm)
         return;
     cpu.alarm = deadline;
@@ -134,10 +140,18 @@ void answer(Cpu& cpu, Vcpu& vcpu, arch::Registers& frame) {
     }
 }
 
-bool decision_due(System& system, Cpu& cpu, std::uint32_t requests) {
+/// Goes on with the guest that came out, if there is nothing else to do: then nobody needs to know what time it is, since a timer
+/// that is due meanwhile interrupts the guest at once. False: nothing has happened.
+bool straight_back(Cpu& cpu, Vcpu& vcpu) {
+    if (cpu.requests.load(std::memory_order_relaxed) != 0 || event_due(vcpu) || next_deadline(cpu) != cpu.alarm)
+        return false;
+    pass(cpu);
+    return may_go_in(cpu);
+}
+
+bool decision_due(Cpu& cpu, std::uint32_t requests, std::uint64_t now) {
     Vcpu const* const current = cpu.current.load(std::memory_order_relaxed);
-    return current == nullptr || cpu.resting || (requests & domain::request_look) != 0 ||
-           system.now() >= cpu.decision_ends;
+    return current == nullptr || cpu.resting || (requests & domain::request_look) != 0 || now >= cpu.decision_ends;
 }
 
 } // namespace
@@ -145,12 +159,13 @@ bool decision_due(System& system, Cpu& cpu, std::uint32_t requests) {
 void enter_next(System& system, arch::Registers& frame) {
     Cpu& cpu = system.this_cpu();
     for (;;) {
-        cpu.passes.store(cpu.passes.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-        cpu.timers.run_expired(system.now());
+        pass(cpu);
+        auto const now = system.now();
+        cpu.timers.run_expired(now);
         auto const requests = cpu.requests.exchange(0, std::memory_order_seq_cst);
         if ((requests & domain::request_flush) != 0)
             system.flush_clock.flush_here();
-        if (decision_due(system, cpu, requests) && !switch_to_next(system, cpu, frame)) {
+        if (decision_due(cpu, requests, now) && !switch_to_next(system, cpu, frame)) {
             if (!cpu.resting)
                 guest::unload();
             set_alarm(system, cpu);
@@ -180,10 +195,13 @@ void handle_exit(System& system, arch::Registers& frame) {
             return; // what others ask of this CPU meanwhile interrupts it in the guest
         come_out(cpu);
     } else {
+        if (frame.vector == arch::kSyscallVector && vcpu.in_kernel())
+            hypercall::read_ahead(vcpu, frame);
         come_out(cpu);
         answer(cpu, vcpu, frame);
     }
-    enter_next(system, frame);
+    if (!straight_back(cpu, vcpu))
+        enter_next(system, frame);
 }
 
 void handle_failed_resume(System& system, arch::Registers& frame) {

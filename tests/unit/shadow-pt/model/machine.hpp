@@ -111,11 +111,16 @@ class Machine {
             return shadow_pt::Target{Mfn{raw}, TargetKind::device, gfn, raw == kReadOnlyDevice};
         return std::nullopt;
     }
+    Mfn named_frame(Gfn gfn) {
+        auto const found = named(gfn);
+        return found && found->kind == TargetKind::own ? found->frame : Mfn{};
+    }
     bool still_names(Gfn gfn, Mfn frame) {
         if (owner(frame) == Owner::hypervisor)
             return gfn == special_gfn(frame.raw() - kFirstSpecial);
         return translated_ ? mfn(gfn) == frame : gfn.raw() == frame.raw();
     }
+    bool translates(Gfn gfn, Mfn frame) { return owner(frame) == Owner::own && mfn(gfn) == frame; }
     Status reference(Mfn frame) {
         if (references_.at(frame.raw()) == 0)
             return base::Err{Error::not_found};

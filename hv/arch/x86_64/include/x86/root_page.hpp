@@ -1,9 +1,10 @@
-/// What a CPU's root page shows: the root of the mode that the guest is in. A change of mode writes only the slots in which
-/// the page then differs (docs/decisions/0006):
+/// What a CPU's root page shows: the root of the mode that the guest is in, and of that only what is used. A change of root, or of
+/// mode, writes only slots that have been used lately (docs/decisions/0006):
 ///
-///   low slots    both roots have them all; Linux's are the same in both, and what differs is listed
-///   high slots   shown to kernel mode alone, and each from its first fault on: of the hundreds that a kernel has, it
-///                uses a few. User mode sees such a slot from a fault until it leaves
+///   each slot    is shown from its first fault on, and stays among the used ones whatever root comes: of 496 a Linux and its
+///                programs use a dozen
+///   low slots    both roots have them; Linux's are the same in both, and what differs is listed
+///   high slots   are kernel mode's alone. User mode sees such a slot from a fault until it leaves
 ///
 /// Entering the kernel then only adds entries, and what was absent is never cached (SDM vol. 3A §4.10.2.3, §4.10.4.3).
 /// Here it is decided what the page shows and whether something cached became wrong; who flushes is roots.cpp.
@@ -12,7 +13,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "arch/cpu.hpp"
@@ -25,7 +25,6 @@ namespace x86 {
 
 inline constexpr unsigned kLowSlots = kFirstHypervisorSlot;                     ///< the guest's, below ours
 inline constexpr unsigned kFirstHigh = kFirstHypervisorSlot + kHypervisorSlots; ///< the guest's, from here on
-inline constexpr std::size_t kLowBytes = kLowSlots * sizeof(std::uint64_t);
 
 constexpr unsigned index(arch::Root root) { return static_cast<unsigned>(root); }
 constexpr arch::Root other(arch::Root root) {
@@ -42,6 +41,23 @@ enum class Reveal : std::uint8_t {
     nothing,           ///< the slot is shown already, or there is nothing in it
     shown,             ///< the guest may try again
     shown_after_flush, ///< ... once the TLB has been flushed: others had to go
+};
+
+/// The slots of one half that may be present in a root page.
+class UsedSlots {
+  public:
+    static constexpr std::size_t kMost = 24;
+
+    [[nodiscard]] auto begin() const { return slots_.begin(); }
+    [[nodiscard]] auto end() const { return slots_.begin() + count_; }
+    [[nodiscard]] bool full() const { return count_ == kMost; }
+    [[nodiscard]] bool contains(unsigned slot) const { return std::find(begin(), end(), slot) != end(); }
+    void add(unsigned slot) { slots_[count_++] = static_cast<std::uint16_t>(slot); }
+    void clear() { count_ = 0; }
+
+  private:
+    std::array<std::uint16_t, kMost> slots_{};
+    unsigned count_ = 0;
 };
 
 /// A CPU's root page, and the two shadows that it can show. The lock makes copying a shadow and patching it one after the
@@ -71,11 +87,9 @@ class RootPage {
         compared_ = false;
         if (shown_ != root)
             return;
-        if (shadow.valid())
-            std::memcpy(page_, arch::frame_as<std::uint64_t const>(shadow), kLowBytes);
-        else
-            std::memset(page_, 0, kLowBytes);
-        for (auto const slot : used())
+        for (auto const slot : low_)
+            store(slot, entry_of(shown_, slot));
+        for (auto const slot : high_)
             store(slot, high_entry(slot));
     }
 
@@ -84,32 +98,36 @@ class RootPage {
         shown_ = other(shown_);
         // User mode loses sight of the machine-to-phys table.
         bool kept = store(kMachineToPhysSlot, shown_ == arch::Root::kernel ? machine_to_phys_ : 0);
-        for (auto const slot : used())
+        for (auto const slot : high_)
             kept &= store(slot, high_entry(slot));
         if (!compared_)
             compare();
         for (auto const& difference : std::span{differences_}.first(difference_count_))
             kept &= store(difference.slot, difference.entries[index(shown_)]);
-        for (unsigned slot = unlisted_; slot < kLowSlots; ++slot)
-            kept &= store(slot, entry_of(shown_, slot));
         return kept;
     }
 
-    /// True for the slots that are not all shown at once. Needs no lock.
-    static constexpr bool may_reveal(unsigned slot) { return slot >= kFirstHigh; }
+    /// False: reveal() would have nothing to do. Needs no lock.
+    [[nodiscard]] bool may_reveal(unsigned slot) const {
+        return (slot < kLowSlots || slot >= kFirstHigh) && __atomic_load_n(page_ + slot, __ATOMIC_RELAXED) == 0;
+    }
 
-    /// Shows a high slot that is used for the first time.
+    /// Shows a slot that is used for the first time.
     Reveal reveal(unsigned slot) {
         auto const entry = may_reveal(slot) ? entry_of(shown_, slot) : 0;
-        if ((entry & kPresent) == 0 || page_[slot] != 0)
+        if ((entry & kPresent) == 0)
             return Reveal::nothing;
         auto answer = Reveal::shown;
-        if (std::ranges::find(used(), slot) == used().end()) {
-            if (used_count_ == used_.size()) {
-                forget();
+        auto& used = slot < kLowSlots ? low_ : high_;
+        if (!used.contains(slot)) {
+            if (used.full()) {
+                for (auto const one : used)
+                    store(one, 0);
+                used.clear();
                 answer = Reveal::shown_after_flush;
             }
-            used_[used_count_++] = static_cast<std::uint16_t>(slot);
+            used.add(slot);
+            compared_ = false;
         }
         store(slot, entry);
         return answer;
@@ -121,7 +139,7 @@ class RootPage {
             return;
         if (slot < kLowSlots)
             compared_ = false;
-        if (shown_ == root && (slot < kLowSlots || page_[slot] != 0))
+        if (shown_ == root && page_[slot] != 0)
             store(slot, entry);
     }
 
@@ -149,44 +167,27 @@ class RootPage {
         return shown_ == arch::Root::kernel ? entry_of(shown_, slot) : 0;
     }
 
-    [[nodiscard]] std::span<std::uint16_t const> used() const { return std::span{used_}.first(used_count_); }
-
-    /// Starts over with the used slots.
-    void forget() {
-        for (auto const slot : used())
-            store(slot, 0);
-        used_count_ = 0;
-    }
-
+    /// Lists the used low slots in which the roots differ.
     void compare() {
         difference_count_ = 0;
-        unlisted_ = 0;
-        for (; unlisted_ < kLowSlots; ++unlisted_) {
-            std::array<std::uint64_t, 2> const entries{entry_of(arch::Root{0}, unlisted_),
-                                                       entry_of(arch::Root{1}, unlisted_)};
-            if (entries[0] == entries[1])
-                continue;
-            if (difference_count_ == differences_.size())
-                break;
-            differences_[difference_count_++] = {unlisted_, entries};
+        for (auto const slot : low_) {
+            std::array<std::uint64_t, 2> const entries{entry_of(arch::Root{0}, slot), entry_of(arch::Root{1}, slot)};
+            if (entries[0] != entries[1])
+                differences_[difference_count_++] = {slot, entries};
         }
         compared_ = true;
     }
-
-    static constexpr std::size_t kMost = 24;
 
     std::uint64_t* page_ = nullptr;
     std::uint64_t machine_to_phys_ = 0;
     std::array<base::Mfn, 2> shadows_; ///< index: arch::Root
     arch::Root shown_ = arch::Root::kernel;
+    UsedSlots low_;
+    UsedSlots high_;
 
-    bool compared_ = false; ///< the next three hold
-    unsigned unlisted_ = 0; ///< low slots from here on may differ, too
+    bool compared_ = false; ///< the next two hold
     unsigned difference_count_ = 0;
-    std::array<Difference, kMost> differences_{};
-
-    unsigned used_count_ = 0;
-    std::array<std::uint16_t, kMost> used_{}; ///< high slots that may be present in the page; no others are
+    std::array<Difference, UsedSlots::kMost> differences_{};
 };
 
 } // namespace x86

@@ -20,7 +20,9 @@
 
 #include "base/number.hpp"
 #include "domain/idle_time.hpp"
+#include "domain/read_ahead.hpp"
 #include "domain/recent_pages.hpp"
+#include "shadow_pt/flush_debt.hpp"
 #include "timing/timer_queue.hpp"
 
 namespace domain {
@@ -57,7 +59,7 @@ enum Request : std::uint32_t {
     request_look = 2,  ///< look again: events for the vCPU, its state, a decision of the scheduler
 };
 
-struct Cpu {
+struct alignas(2048) Cpu {
     std::atomic<std::uint32_t> requests{0};
     std::atomic<bool> in_guest{false};
     /// How often this CPU has been at the door, and whether it is there now: then it holds no pointer to a domain that it
@@ -73,6 +75,8 @@ struct Cpu {
     std::uint64_t slice_start = 0;        ///< TSC at which the hypercall began (SP-9)
     std::uint64_t decision_ends = 0;      ///< system time at which the scheduler wants to be asked again
     std::uint64_t alarm = timing::kNever; ///< system time for which the hardware timer is set
+    shadow_pt::FlushDebt debt;            ///< what the hypercall owes; empty between two
+    ReadAhead ahead;
     CallTrace calls;
 
     /// The hardware timer may have fired: it is to be set anew.

@@ -37,7 +37,9 @@ class PagingHost {
     shadow_pt::FrameState& frame(base::Mfn frame);
     [[nodiscard]] base::Result<shadow_pt::Target> translate(base::Gfn gfn, shadow_pt::Wanted wanted, Source source);
     [[nodiscard]] std::optional<shadow_pt::Target> named(base::Gfn gfn);
+    [[nodiscard]] base::Mfn named_frame(base::Gfn gfn);
     [[nodiscard]] bool still_names(base::Gfn gfn, base::Mfn frame) const;
+    [[nodiscard]] bool translates(base::Gfn gfn, base::Mfn frame) const;
     [[nodiscard]] base::Status reference(base::Mfn frame);
     void release(base::Mfn frame, shadow_pt::TargetKind kind);
     [[nodiscard]] base::Result<base::Mfn> allocate_shadow() { return pool_.take(); }

@@ -22,34 +22,48 @@ inline constexpr std::uint32_t kContinued = std::uint32_t{1} << 31; // MMU_UPDAT
 /// an error is always about the one that is asked for.
 template <typename Request> class Requests {
   public:
+    static constexpr std::size_t kAtOnce = std::min<std::size_t>(16, 512 / sizeof(Request)); // they lie on the stack
+
     explicit Requests(Call& call) : vcpu_{call.vcpu}, array_{call.array<Request>(0)} {}
 
     [[nodiscard]] base::Vaddr at(std::uint32_t index) const { return array_.at(index); }
 
-    /// @p index of @p count.
-    [[nodiscard]] base::Result<Request> read(std::uint32_t index, std::uint32_t count) {
+    /// How many of @p count, of which the first lies at @p at, are read together.
+    static std::size_t together(base::Vaddr at, std::uint32_t count) {
+        std::size_t const on_page = (base::kPageSize - at.offset()) / sizeof(Request);
+        return std::clamp<std::size_t>(on_page, 1, std::min<std::size_t>(count, kAtOnce));
+    }
+
+    /// @p index of @p count, with those behind it that have been read already. Good until the next read.
+    [[nodiscard]] base::Result<std::span<Request const>> read(std::uint32_t index, std::uint32_t count) {
         if (index - first_ >= held_) {
-            std::size_t const on_page = (base::kPageSize - at(index).offset()) / sizeof(Request);
-            auto const many = std::clamp<std::size_t>(on_page, 1, std::min<std::size_t>(count - index, kAtOnce));
-            auto const into = std::as_writable_bytes(std::span{buffer_}.first(many));
+            auto const many = together(at(index), count - index);
             held_ = 0;
-            TRY(domain::copy_from_guest(vcpu_, vcpu_.mode, into, at(index)));
+            requests_ = TRY(read_some(at(index), many));
             first_ = index;
             held_ = static_cast<std::uint32_t>(many);
         }
-        return buffer_[index - first_];
+        return std::span<Request const>{requests_, held_}.subspan(index - first_);
     }
 
   private:
-    static constexpr std::size_t kAtOnce = std::min<std::size_t>(16, 512 / sizeof(Request)); // it lies on the stack
+    base::Result<Request const*> read_some(base::Vaddr from, std::size_t many) {
+        auto& ahead = vcpu_.domain.system.this_cpu().ahead;
+        if (auto const* const bytes = ahead.take(from, many * sizeof(Request)); bytes != nullptr)
+            return reinterpret_cast<Request const*>(bytes);
+        TRY(domain::copy_from_guest(vcpu_, vcpu_.mode, std::as_writable_bytes(std::span{buffer_}.first(many)), from));
+        return buffer_.data();
+    }
 
     domain::Vcpu& vcpu_;
     domain::GuestArray<Request> array_;
     std::uint32_t first_ = 0;
     std::uint32_t held_ = 0;
+    Request const* requests_ = nullptr;
     std::array<Request, kAtOnce> buffer_;
 };
 
+/// @p step(requests, done) carries out one or more of @p requests, from the first on, until one fails, and says how many.
 template <typename Request, typename Step> Answer run_batch(Call& call, Step&& step) {
     Requests<Request> requests{call};
     auto const done_count = call.array<std::uint32_t>(2);
@@ -61,15 +75,15 @@ template <typename Request, typename Step> Answer run_batch(Call& call, Step&& s
 
     std::uint32_t done = 0;
     base::Status status{};
-    for (; done < count; ++done) {
+    while (done < count && status.ok()) {
         if (done != 0 && domain::should_yield(call.vcpu)) {
             status = base::Status{base::Err{base::Error::preempted}};
             break;
         }
-        auto const request = requests.read(done, count);
-        status = request ? step(request.value()) : base::Status{base::Err{request.error()}};
-        if (!status)
-            break;
+        auto const next = requests.read(done, count);
+        std::uint32_t stepped = 0;
+        status = next ? step(next.value(), stepped) : base::Status{base::Err{next.error()}};
+        done += stepped;
     }
     if (!done_count.null())
         TRY(done_count.write(0, before + done));

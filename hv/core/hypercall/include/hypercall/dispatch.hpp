@@ -11,4 +11,7 @@ namespace hypercall {
 /// SYSCALL instruction again. A call may have blocked, shut down or crashed the domain: the caller asks the scheduler.
 void dispatch(domain::Vcpu& vcpu, arch::Registers& registers);
 
+/// Before that, while the CPU still counts as in the guest: reads what the call will ask for first, if that is quick.
+void read_ahead(domain::Vcpu& vcpu, arch::Registers const& registers);
+
 } // namespace hypercall

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -107,6 +108,46 @@ class FrameTable {
     LastDrop last_drop_ = nullptr;
     void* last_drop_context_ = nullptr;
 };
+
+// In the header: each change of an entry of a page table takes and drops references.
+
+inline base::Status FrameTable::take_reference(base::Mfn frame) {
+    if (!valid(frame))
+        return base::Err{base::Error::not_found};
+    auto& references = info(frame).references;
+    auto count = references.load(std::memory_order_relaxed);
+    do {
+        if (count == 0)
+            return base::Err{base::Error::not_found};
+        if (count == std::numeric_limits<std::uint32_t>::max())
+            return base::Err{base::Error::invalid};
+        // Acquire meets the release by which the allocator hands a frame out: its owner and flags are seen here.
+    } while (!references.compare_exchange_weak(count, count + 1, std::memory_order_acquire, std::memory_order_relaxed));
+    return {};
+}
+
+inline void FrameTable::drop_reference(base::Mfn frame) {
+    // Release and acquire: what other holders did with the frame is done before it is freed.
+    auto const before = info(frame).references.fetch_sub(1, std::memory_order_acq_rel);
+    ASSERT(before != 0);
+    if (before != 1)
+        return;
+    ASSERT(last_drop_ != nullptr);
+    last_drop_(last_drop_context_, frame);
+}
+
+inline base::Result<FrameRef> FrameTable::take_any(base::Mfn frame) {
+    TRY(take_reference(frame));
+    return FrameRef::adopt(*this, frame);
+}
+
+inline base::Result<FrameRef> FrameTable::take(base::Mfn frame, base::DomId owner) {
+    auto reference = TRY(take_any(frame));
+    // With the reference the owner cannot change any more; without it, it could have.
+    if (reference.info().owner_id() != owner)
+        return base::Err{base::Error::not_found};
+    return reference;
+}
 
 inline FrameInfo& FrameRef::info() const {
     ASSERT(table_ != nullptr);

@@ -42,6 +42,8 @@ class GfnMap {
 
     /// A reference to the frame that the domain calls @p gfn; `not_found` if there is none. @p gfn may be anything.
     [[nodiscard]] base::Result<FrameRef> get(base::Gfn gfn);
+    /// The same without the object around it: the caller gives the reference back; invalid if there is none.
+    [[nodiscard]] base::Mfn hold(base::Gfn gfn);
 
     /// The first frame at or after @p cursor, below limit(), and @p cursor moves behind it; invalid if there is none. A hint:
     /// without a reference.
