@@ -32,7 +32,8 @@ template <Host H> ShadowEntry Paging<H>::exchange_leaf(Mfn shadow, unsigned inde
         if (!fresh.empty())
             page(shadow).count_held(true, fresh.lent());
     }
-    leaf_changed(old, fresh);
+    if (!old.empty() || fresh.writes_foreign()) // else nothing follows
+        leaf_changed(old, fresh);
     return old;
 }
 

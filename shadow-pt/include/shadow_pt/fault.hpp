@@ -98,23 +98,28 @@ template <Host H> FaultAnswer Paging<H>::handle_fault(Root const& root, base::Va
 /// Looks for a leaf that allows @p access, as the MMU would: what most accesses find.
 template <Host H> auto Paging<H>::look_up(Root const& root, base::Vaddr address, Access access) -> Found {
     Found found{.shadow = root.shadow, .index = 0, .leaf = {}, .recycled = recycled_.load(std::memory_order_acquire)};
-    bool writable = true;
-    bool executable = true;
-    for (unsigned level = 4;; --level) {
+    // What all entries allow: the bits that permit are all set, and the one that forbids is nowhere.
+    std::uint64_t permitted = ~std::uint64_t{0};
+    std::uint64_t forbidden = 0;
+    auto const go_down = [&](unsigned level) {
         found.index = base::table_index(address, level);
         auto const entry = slot(found.shadow, found.index).load();
+        permitted &= entry.raw();
+        forbidden |= entry.raw();
+        return entry;
+    };
+    for (unsigned const level : {4U, 3U, 2U}) {
+        auto const entry = go_down(level);
         if (!entry.present())
             return found;
-        writable = writable && entry.writable();
-        executable = executable && entry.executable();
-        if (level == 1) {
-            bool const allowed = (!access.write || writable) && (!access.execute || executable);
-            if (allowed && entry.kind() != TargetKind::device && base::canonical(address))
-                found.leaf = entry;
-            return found;
-        }
         found.shadow = entry.frame();
     }
+    auto const leaf = go_down(1);
+    auto const needed = pte::kPresent | (access.write ? pte::kWrite : 0);
+    bool const allowed = (permitted & needed) == needed && !(access.execute && (forbidden & pte::kNoExecute) != 0);
+    if (allowed && leaf.kind() != TargetKind::device && base::canonical(address))
+        found.leaf = leaf;
+    return found;
 }
 
 /// The same, doing the work of faults on the way. `bad_address`: the guest's own access would not be allowed.

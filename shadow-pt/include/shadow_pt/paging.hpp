@@ -428,7 +428,7 @@ template <Host H> class Paging {
     base::Status change_upper(Mfn table, unsigned level, unsigned index, Change const& wanted);
     Mfn lock_l1(Gfn gfn);
     template <typename At>
-    base::Status change_leaves(Mfn table, Gfn gfn, At const& at, std::uint32_t count, Source source,
+    base::Status change_leaves(Mfn table, EntryUpdate update, At const& at, std::uint32_t count, Source source,
                                std::uint32_t& done);
     [[gnu::noinline]] base::Status write_word(EntryUpdate const& update, Source source);
     base::Status write_word_of(Mfn where, EntryUpdate const& update, Source source);

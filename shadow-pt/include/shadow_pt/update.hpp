@@ -137,14 +137,14 @@ template <Host H> base::Mfn Paging<H>::lock_l1(Gfn gfn) {
     return {};
 }
 
-/// Changes entries of the L1 @p table, which is locked: request @p done, and those that follow it and are about @p gfn, the same
-/// table, too; @p done moves on.
+/// Changes entries of the L1 @p table, which is locked: @p update, which is request @p done, and those that follow it in the same
+/// table; @p done moves on.
 template <Host H>
 template <typename At>
-base::Status Paging<H>::change_leaves(Mfn table, Gfn gfn, At const& at, std::uint32_t count, Source source,
+base::Status Paging<H>::change_leaves(Mfn table, EntryUpdate update, At const& at, std::uint32_t count, Source source,
                                       std::uint32_t& done) {
     Change wanted{.value = {}, .source = source};
-    EntryUpdate update = at(done);
+    auto const gfn = frame_of(update.where);
     do {
         wanted.value = GuestEntry{update.value};
         wanted.mode = update.mode;
@@ -203,7 +203,7 @@ base::Status Paging<H>::update_entries(std::uint32_t count, At const& at, Source
             return refuse(Refusal::misaligned, gfn);
         auto const before = done;
         if (auto const table = lock_l1(gfn); table.valid()) {
-            auto const status = change_leaves(table, gfn, at, count, source, done);
+            auto const status = change_leaves(table, first, at, count, source, done);
             host_.frame(table).unlock_table();
             Counters::bump(counters_.entries_updated, done - before + (status.ok() ? 0 : 1));
             TRY(status);

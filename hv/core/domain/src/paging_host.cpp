@@ -109,6 +109,8 @@ void PagingHost::release(Mfn frame, TargetKind kind) {
 }
 
 void PagingHost::mark_dirty(Mfn frame) {
+    if (system_.frames.info(frame).owner_id() == domain_.id && !domain_.log.on())
+        return; // most often: its own, and nobody wants to know
     if (Domain* const owner = owner_of(frame); owner != nullptr)
         owner->log.mark(system_.frames.gfn_of(frame));
 }

@@ -1,5 +1,6 @@
 #include "hypercall/dispatch.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "abi/errno.hpp"
@@ -68,6 +69,36 @@ void rewind(arch::Registers& registers, std::array<std::uint64_t, 6> const& args
     registers.rip -= kSyscallLength;
 }
 
+struct Read {
+    base::Vaddr at;
+    std::size_t size = 0;
+};
+
+template <typename Request> Read requests(arch::Registers const& registers) {
+    base::Vaddr const at{registers.rdi};
+    auto const count = static_cast<std::uint32_t>(registers.rsi) & ~kContinued;
+    return {at, count == 0 ? 0 : Requests<Request>::together(at, count) * sizeof(Request)};
+}
+Read structure(std::uint64_t pointer) {
+    constexpr std::size_t kMost = 32; // of these calls' structures
+    base::Vaddr const at{pointer};
+    return {at, std::min<std::size_t>(kMost, base::kPageSize - at.offset())};
+}
+
+/// What the most frequent calls read before anything else.
+Read first_read(arch::Registers const& registers) {
+    switch (registers.rax) {
+    case __HYPERVISOR_mmu_update: return requests<mmu_update_t>(registers);
+    case __HYPERVISOR_mmuext_op: return requests<struct ::mmuext_op>(registers);
+    case __HYPERVISOR_multicall: return requests<multicall_entry_t>(registers);
+    case __HYPERVISOR_event_channel_op:
+    case __HYPERVISOR_physdev_op:
+    case __HYPERVISOR_sched_op: return structure(registers.rsi);
+    case __HYPERVISOR_vcpu_op: return structure(registers.rdx);
+    default: return {};
+    }
+}
+
 } // namespace
 
 Handler find_handler(std::uint64_t number) { return number < kTable.size() ? kTable[number] : nullptr; }
@@ -75,11 +106,9 @@ Handler find_handler(std::uint64_t number) { return number < kTable.size() ? kTa
 void read_ahead(domain::Vcpu& vcpu, arch::Registers const& registers) {
     auto& cpu = vcpu.domain.system.this_cpu();
     cpu.ahead.forget();
-    if (registers.rax != __HYPERVISOR_mmu_update)
+    auto const [at, size] = first_read(registers);
+    if (size == 0 || size > domain::ReadAhead::kMost)
         return;
-    base::Vaddr const at{registers.rdi};
-    auto const size = Requests<mmu_update_t>::together(at, static_cast<std::uint32_t>(registers.rsi) & ~kContinued) *
-                      sizeof(mmu_update_t);
     if (auto const found = cpu.kernel_pages.find(at, size); found.valid())
         cpu.ahead.keep(at, {arch::direct_map(found) + at.offset(), size});
 }

@@ -27,9 +27,9 @@ class ReadAhead {
     }
     void forget() { size_ = 0; }
 
-    /// The @p size bytes at @p at if exactly these have been read, and nobody has asked before; else nullptr.
+    /// The @p size bytes at @p at if they have been read, and nobody has asked before; else nullptr.
     [[nodiscard]] std::byte const* take(base::Vaddr at, std::size_t size) {
-        if (size_ != size || at_ != at)
+        if (size_ < size || at_ != at)
             return nullptr;
         size_ = 0;
         return bytes_.data();

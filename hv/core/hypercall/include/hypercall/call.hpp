@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 #include "arch/registers.hpp"
 #include "base/frame.hpp"
@@ -29,6 +30,11 @@ struct Call {
     [[nodiscard]] std::uint32_t u32(unsigned index) const { return static_cast<std::uint32_t>(args[index]); }
     [[nodiscard]] base::Vaddr pointer(unsigned index) const { return base::Vaddr{args[index]}; }
     template <domain::AbiValue T> [[nodiscard]] base::Result<T> read(unsigned index) const {
+        if (auto const* const ahead = vcpu.domain.system.this_cpu().ahead.take(pointer(index), sizeof(T))) {
+            T value{};
+            std::memcpy(&value, ahead, sizeof value);
+            return value;
+        }
         return domain::read_guest<T>(vcpu, pointer(index));
     }
     template <domain::AbiValue T> [[nodiscard]] base::Status write(unsigned index, T const& value) const {
