@@ -44,7 +44,7 @@ template <Host H> base::Status Paging<H>::change_leaf(Mfn table, unsigned index,
     auto const shadow = frame.link();
     bool const bare = frame.word().bare() && index < frame.word().cursor();
     auto const old = shadow.valid() ? slot(shadow, index).load() : bare ? leaf_by_word(before) : ShadowEntry{};
-    bool const same = before.present() && before.frame() == value.frame() && !borrowed;
+    bool const same = before.present() && value.present() && before.frame() == value.frame() && !borrowed;
     bool const keeps = same && value.acceptable(1, host_.rules({})) && keeps_frame(old, value);
     ShadowEntry fresh;
     if (keeps) {
@@ -66,7 +66,7 @@ template <Host H> base::Status Paging<H>::change_leaf(Mfn table, unsigned index,
         gone = set_leaf(shadow, index, fresh);
     else
         leaf_changed(old, fresh);
-    if (!value.present() || !keeps)
+    if (!keeps)
         give_back_leaf(gone);
     else if (gone.guest_write() && !fresh.guest_write() && gone.is_ram())
         host_.frame(gone.frame()).put_writable();

@@ -330,6 +330,17 @@ TEST_F(ShadowPaging, APageThatWasWrittenIsInTheLogWhenItsEntryGoes) {
     end(used);
 }
 
+TEST_F(ShadowPaging, AnEntryThatLosesPAndNothingElseIsGone) {
+    auto const used = root();
+    for (auto const mode : {UpdateMode::normal, UpdateMode::preserve_ad}) {
+        ASSERT_TRUE(write(kL1, 1, entry(kData, kBoth)).ok());
+        ASSERT_TRUE(paging.update_entry(place(kL1, 1), entry(kData, kBoth) & ~pte::kPresent, mode).ok());
+        EXPECT_TRUE(shadow(kL1, 1).empty());
+        EXPECT_EQ(paging.handle_fault(used, page(1), 0).action, FaultAction::reflect);
+    }
+    end(used);
+}
+
 TEST_F(ShadowPaging, AnEntryThatBecomesPresentIsYoungAndOneMadeOldIsHidden) {
     auto const used = root();
     ASSERT_TRUE(write(kL1, 1, entry(kData, kRead & ~pte::kAccessed)).ok());

@@ -210,8 +210,8 @@ class Operations : public Accesses {
         bool const table = is_table(gfn);
         auto const level = table ? shadow_pt::table_level(machine.use(gfn)) : std::max(1U, role(number));
         auto value = some_value(level);
-        if (table && chance(3)) // the same frame with other rights
-            value = entry(GuestEntry{machine.word(gfn, at)}.frame(), some_flags());
+        if (table && chance(3))
+            value = with_other_rights(machine.word(gfn, at));
         auto const mode = chance(3) ? UpdateMode::preserve_ad : UpdateMode::normal;
         // What only a pin in the middle makes a table, the reference does not know yet.
         bool const known = table && reference.table(machine.mfn(gfn).raw()).level == 1;
@@ -239,7 +239,7 @@ class Operations : public Accesses {
         auto const before = means.present ? machine.table(Mfn{place.table})[place.index] : 0;
         bool const foreign = chance(10) && may_lend();
         auto const value = foreign                      ? entry(machine.foreign_gfn(pick(kForeignFrames)), some_flags())
-                           : means.present && chance(2) ? entry(GuestEntry{before}.frame(), some_flags())
+                           : means.present && chance(2) ? with_other_rights(before)
                                                         : some_value(1);
         FlushDebt debt;
         auto const status = paging.update_va(root, va, value, debt, Machine::Source{.foreign = foreign});

@@ -153,6 +153,11 @@ class Stage {
             return entry(gfn_of_role(1 + static_cast<unsigned>(pick(4))), some_flags() & ~pte::kWrite);
         return entry(chance(60) ? any_gfn() : gfn_of_role(0), some_flags());
     }
+    /// The same frame with other rights, or with none: only P is gone.
+    std::uint64_t with_other_rights(std::uint64_t before) {
+        auto const value = entry(GuestEntry{before}.frame(), some_flags());
+        return chance(12) ? value & ~pte::kPresent : value;
+    }
     Vaddr some_address() {
         return address(std::array{0U, 1U, 300U, 511U, 256U}[pick(chance(9) ? 5 : 4)], std::array{0U, 1U, 5U}[pick(3)],
                        std::array{0U, 1U, 300U}[pick(3)], index(), static_cast<unsigned>(index() * 8));
