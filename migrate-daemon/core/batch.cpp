@@ -11,7 +11,8 @@ void PageCounts::count(PageClass kind) {
     switch (kind) {
     case PageClass::full: ++full; return;
     case PageClass::zero: ++zero; return;
-    case PageClass::delta: ++delta; return;
+    case PageClass::delta:
+    case PageClass::pieces: ++delta; return;
     case PageClass::same: ++same; return;
     case PageClass::absent: ++absent; return;
     }

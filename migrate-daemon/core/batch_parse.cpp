@@ -12,12 +12,12 @@ constexpr std::uint64_t kReservedBits = ~((kGfnLimit - 1) | std::uint64_t{0xf} <
 
 bool well_formed(format::BatchEntry const& raw) {
     auto const kind = raw.gfn_and_class >> format::kClassShift;
-    bool const known = kind >= std::uint64_t(PageClass::full) && kind <= std::uint64_t(PageClass::absent);
+    bool const known = kind >= std::uint64_t(PageClass::full) && kind <= std::uint64_t(PageClass::pieces);
     bool const absent = kind == std::uint64_t(PageClass::absent);
     return known && (raw.gfn_and_class & kReservedBits) == 0 && (!absent || raw.fingerprint == 0);
 }
 
-/// Whether pages of these classes can have so many octets of contents.
+/// Whether pages of these classes can have so many octets of contents. (Pieces are no longer than the longest delta.)
 bool plausible(PageCounts const& counts, std::uint64_t octets) {
     auto const full = counts.full * base::kPageSize;
     return octets >= full + counts.delta * sizeof(std::uint16_t) &&

@@ -1,8 +1,10 @@
 #include "migrate/page_decoder.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "migrate/delta.hpp"
+#include "migrate/pieces.hpp"
 
 namespace migrate {
 
@@ -16,20 +18,39 @@ Received& Received::operator+=(Received const& other) {
 }
 
 PageDecoder::PageDecoder(ReceivedPages& book, unsigned stream, unsigned streams, GuestMemory& memory)
-    : book_{book}, stream_{stream}, streams_{streams}, memory_{memory}, zero_{hash_page(Page{}, book.seed_)} {
-    changed_.reserve(kMostBatchPages); // so that none moves while a batch points to it
-}
+    : book_{book}, stream_{stream}, streams_{streams}, memory_{memory}, zero_{hash_page(Page{}, book.seed_)} {}
 
 Streamed<void> PageDecoder::batch(PageBatch const& batch) {
     decoded_.clear();
-    changed_.clear();
     writes_.clear();
+    TRY(read_old(batch));
     auto contents = TRY(batch.contents(decompressor_, room_));
     for (std::size_t i = 0; i < batch.count(); ++i)
         TRY(decode(batch.entry(i), contents));
     if (!contents.empty())
         return refuse(StreamError::bad_contents);
     return write_out();
+}
+
+/// Whether @p entry says how a page that is there has changed.
+bool PageDecoder::builds_on_present(PageEntry const& entry) const {
+    bool const builds =
+        entry.kind == PageClass::delta || entry.kind == PageClass::pieces || entry.kind == PageClass::same;
+    auto const index = builds ? book_.layout_.index_of(entry.gfn) : std::nullopt;
+    return index && stream_of(entry.gfn, streams_) == stream_ && book_.states_[*index] == ReceivedPages::State::present;
+}
+
+/// All at once: each reading is a call of the hypervisor.
+Streamed<void> PageDecoder::read_old(PageBatch const& batch) {
+    old_gfns_.clear();
+    for (std::size_t i = 0; i < batch.count(); ++i)
+        if (auto const entry = batch.entry(i); builds_on_present(entry))
+            old_gfns_.push_back(entry.gfn);
+    old_.resize(std::max(old_.size(), old_gfns_.size()));
+    next_old_ = 0;
+    if (!old_gfns_.empty() && !memory_.read(old_gfns_, std::span{old_}.first(old_gfns_.size())))
+        return refuse(StreamError::cannot_read);
+    return {};
 }
 
 Streamed<void> PageDecoder::decode(PageEntry const& entry, Bytes& contents) {
@@ -40,7 +61,8 @@ Streamed<void> PageDecoder::decode(PageEntry const& entry, Bytes& contents) {
     if (!index)
         return refuse(StreamError::no_such_frame);
     bool const present = book_.states_[*index] == State::present;
-    bool const builds_on_it = entry.kind == PageClass::delta || entry.kind == PageClass::same;
+    bool const builds_on_it =
+        entry.kind == PageClass::delta || entry.kind == PageClass::pieces || entry.kind == PageClass::same;
     if (builds_on_it && !present)
         return refuse(StreamError::never_sent);
     if (entry.kind == PageClass::absent) {
@@ -72,10 +94,11 @@ Streamed<PageView> PageDecoder::page_of(PageEntry const& entry, Bytes& contents)
         contents = contents.subspan(base::kPageSize);
         return PageView{*page};
     }
-    auto& page = changed_.emplace_back();
-    if (!memory_.read(entry.gfn, page))
-        return refuse(StreamError::cannot_read);
-    if (entry.kind == PageClass::delta && !apply_delta(contents, page))
+    auto& page = old_[next_old_++];
+    bool const applied = entry.kind == PageClass::delta    ? apply_delta(contents, page)
+                         : entry.kind == PageClass::pieces ? apply_pieces(contents, page)
+                                                           : true;
+    if (!applied)
         return refuse(StreamError::bad_delta);
     return PageView{page};
 }

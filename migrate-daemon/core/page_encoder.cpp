@@ -14,10 +14,18 @@ constexpr Page kZeroPage{};
 } // namespace
 
 SentPages::SentPages(MemoryLayout layout, std::uint64_t seed)
-    : layout_{std::move(layout)}, seed_{seed}, hashes_(layout_.frames()), states_(layout_.frames()) {}
+    : layout_{std::move(layout)},
+      seed_{seed},
+      hashes_(layout_.frames()),
+      states_(layout_.frames()),
+      pieces_(layout_.frames()) {}
 
 PageEncoder::PageEncoder(SentPages& book, EncoderOptions const& options)
-    : book_{book}, options_{options}, hot_{options.hot_pages}, zero_{hash_page(kZeroPage, book.seed())} {
+    : book_{book},
+      options_{options},
+      hot_{options.hot_pages},
+      zero_{hash_page(kZeroPage, book.seed())},
+      zero_pieces_{hash_pieces(kZeroPage, book.seed())} {
     ASSERT(options.streams >= 1 && options.stream < options.streams);
     ASSERT(options.batch_pages >= 1 && options.batch_pages <= kMostBatchPages && options.most_delta <= kMostDelta);
 }
@@ -65,17 +73,24 @@ void PageEncoder::add(Gfn gfn, PageView page) {
     state = State::present;
     if (is_zero) {
         hot_.forget(gfn);
+        book_.pieces_[index] = zero_pieces_;
         say(gfn, PageClass::zero, now.fingerprint, {});
     } else {
-        say_contents(gfn, now.fingerprint, again);
+        say_contents(gfn, index, again);
     }
 }
 
-void PageEncoder::say_contents(Gfn gfn, std::uint64_t fingerprint, bool again) {
+/// Only what has changed, if that is known and not much.
+void PageEncoder::say_contents(Gfn gfn, std::uint64_t index, bool again) {
+    auto const fingerprint = book_.hashes_[index].fingerprint;
+    auto const pieces = hash_pieces(copy_, book_.seed_);
+    auto const before = std::exchange(book_.pieces_[index], pieces);
     auto const* const sent = hot_.find(gfn, round_);
     delta_.clear();
     if (sent != nullptr && encode_delta(*sent, copy_, options_.most_delta, delta_))
         say(gfn, PageClass::delta, fingerprint, delta_);
+    else if (again && encode_pieces(before, pieces, copy_, options_.most_delta, delta_))
+        say(gfn, PageClass::pieces, fingerprint, delta_);
     else
         say(gfn, PageClass::full, fingerprint, copy_);
     if (again && !last_round_)

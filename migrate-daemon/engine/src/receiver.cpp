@@ -31,8 +31,11 @@ class Receiver::Memory : public migrate::GuestMemory {
         }
         return note(shell_.write(gfns_, contents_));
     }
-    bool read(Gfn gfn, std::span<std::byte, base::kPageSize> page) override {
-        return note(shell_.read(gfn.raw(), page));
+    bool read(std::span<Gfn const> gfns, std::span<migrate::Page> pages) override {
+        gfns_.clear();
+        for (auto const gfn : gfns)
+            gfns_.push_back(gfn.raw());
+        return note(shell_.read(gfns_, std::as_writable_bytes(pages)));
     }
     bool remove(Gfn gfn) override { return note(shell_.give_up(gfn.raw())); }
 

@@ -174,25 +174,39 @@ Result<void> Shell::write_frames(std::uint32_t count) {
     return {};
 }
 
-Result<void> Shell::read(std::uint64_t gfn, std::span<std::byte, kPageSize> page) {
-    if (auto const* const ring = ring_page(gfn)) {
-        if (ring->empty())
-            std::ranges::fill(page, std::byte{});
-        else
-            std::ranges::copy(*ring, page.begin());
-        return {};
+Result<void> Shell::read(std::span<std::uint64_t const> gfns, std::span<std::byte> pages) {
+    auto const numbers = pages_.as<std::uint64_t>();
+    std::uint32_t count = 0;
+    for (auto const gfn : gfns)
+        if (ring_page(gfn) == nullptr)
+            numbers[count++] = gfn;
+    TRY(read_frames(count));
+    auto const* from = pages_.data() + 2 * kPageSize;
+    for (std::size_t i = 0; i < gfns.size(); ++i) {
+        auto const page = pages.subspan(i * kPageSize, kPageSize);
+        if (auto const* const ring = ring_page(gfns[i])) {
+            ring->empty() ? void(std::ranges::fill(page, std::byte{})) : void(std::ranges::copy(*ring, page.begin()));
+        } else {
+            std::memcpy(page.data(), from, kPageSize);
+            from += kPageSize;
+        }
     }
-    pages_.as<std::uint64_t>()[0] = gfn;
+    return {};
+}
+
+/// Those whose numbers stand in pages_, to where write_frames() has them.
+Result<void> Shell::read_frames(std::uint32_t count) {
+    if (count == 0)
+        return {};
     tern_pages request{};
     request.domain = static_cast<std::uint16_t>(domain_);
-    request.count = 1;
+    request.count = count;
     request.gfns = pages_.address();
     request.data = pages_.address(2 * kPageSize);
     if (int const answer = tools_->tern_call(TERN_read_pages, request); answer < 0) {
         errno = -answer;
-        return fail_errno("page " + std::to_string(gfn) + " cannot be read");
+        return fail_errno("page " + std::to_string(pages_.as<std::uint64_t>()[request.done]) + " cannot be read");
     }
-    std::memcpy(page.data(), pages_.data() + 2 * kPageSize, kPageSize);
     return {};
 }
 

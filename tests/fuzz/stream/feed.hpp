@@ -22,9 +22,11 @@ struct Memory final : migrate::GuestMemory {
         }
         return true;
     }
-    bool read(migrate::Gfn gfn, std::span<std::byte, 4096> page) override {
-        ASSERT(pages.count(gfn) == 1); // it is asked only for what it was given
-        std::copy(pages[gfn].begin(), pages[gfn].end(), page.begin());
+    bool read(std::span<migrate::Gfn const> gfns, std::span<migrate::Page> into) override {
+        for (std::size_t i = 0; i < gfns.size(); ++i) {
+            ASSERT(pages.count(gfns[i]) == 1); // it is asked only for what it was given
+            into[i] = pages[gfns[i]];
+        }
         return true;
     }
     bool remove(migrate::Gfn gfn) override {

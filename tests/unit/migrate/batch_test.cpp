@@ -103,7 +103,7 @@ TEST_F(Batch, IsRefusedIfItsNumbersLie) {
     EXPECT_EQ(refusal(9, 0x20), StreamError::bad_batch);          // contents of two pages for one
     EXPECT_EQ(refusal(12, 1), StreamError::bad_batch);            // another length
     EXPECT_EQ(refusal(16 + 7, 0x00), StreamError::bad_batch);     // class 0
-    EXPECT_EQ(refusal(16 + 7, 0x60), StreamError::bad_batch);     // class 6
+    EXPECT_EQ(refusal(16 + 7, 0x70), StreamError::bad_batch);     // class 7
     EXPECT_EQ(refusal(16 + 7, 0x20), StreamError::bad_batch);     // a zero page with contents
     EXPECT_EQ(refusal(16 + 5, 0x01), StreamError::bad_batch);     // reserved bits
     EXPECT_EQ(refusal(16 + 0, 0x05), StreamError::bad_batch);     // a frame twice

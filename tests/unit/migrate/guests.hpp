@@ -78,9 +78,11 @@ struct NewMemory : migrate::GuestMemory {
         }
         return !fails;
     }
-    bool read(Gfn gfn, std::span<std::byte, 4096> page) override {
-        EXPECT_EQ(pages.count(gfn), 1U);
-        std::copy(pages[gfn].begin(), pages[gfn].end(), page.begin());
+    bool read(std::span<Gfn const> gfns, std::span<migrate::Page> into) override {
+        for (std::size_t i = 0; i < gfns.size(); ++i) {
+            EXPECT_EQ(pages.count(gfns[i]), 1U);
+            into[i] = pages[gfns[i]];
+        }
         return !fails;
     }
     bool remove(Gfn gfn) override {

@@ -162,13 +162,16 @@ TEST_F(Pages, ThatWereWrittenWithWhatTheyHadAreNotSentAgain) {
     EXPECT_EQ(encoder.unchanged(), 0U);
 }
 
-TEST_F(Pages, AreSentAsDifferencesFromTheirThirdTimeOn) {
+TEST_F(Pages, AreSentByPiecesTheSecondTimeAndAsDifferencesFromTheThirdOn) {
     auto page = page_of(1);
-    one(Gfn{0}, page);
+    ASSERT_TRUE(receive(one(Gfn{0}, page)));
     for (unsigned i = 0; i < 4; ++i) {
         page[i] = std::byte{7};
-        auto const counts = one(Gfn{0}, page).counts;
-        EXPECT_EQ(counts.delta, i == 0 ? 0U : 1U) << i;
+        auto const batch = one(Gfn{0}, page);
+        EXPECT_EQ(batch.counts.delta, 1U) << i;
+        EXPECT_EQ(batch.contents, i == 0 ? 2 + kPieceOctets : 2 + 12) << i;
+        ASSERT_TRUE(receive(batch));
+        EXPECT_EQ(memory.pages.at(Gfn{0}), page);
     }
     EXPECT_EQ(one(Gfn{0}, page_of(9)).counts.full, 1U); // all of it changed
 }
@@ -234,6 +237,7 @@ TEST_F(Pages, HaveContentsThatFit) {
     EXPECT_EQ(refusal(test::entry_of(Gfn{0}, PageClass::delta, page_of(1)), wrong), StreamError::bad_delta);
     wrong[0] = std::byte{0}; // shorter than what there is
     EXPECT_EQ(refusal(test::entry_of(Gfn{0}, PageClass::delta, page_of(1)), wrong), StreamError::bad_contents);
+    EXPECT_EQ(refusal(test::entry_of(Gfn{0}, PageClass::pieces, page_of(1)), wrong), StreamError::bad_delta) << "none";
 }
 
 TEST_F(Pages, ThatCannotBeWrittenOrReadAreReported) {

@@ -18,11 +18,12 @@ inline constexpr std::size_t kMostBatchPages = 256;
 inline constexpr std::size_t kMostDelta = 4094; ///< octets of runs
 
 enum class PageClass : std::uint8_t {
-    full = 1,  ///< all of it
-    zero = 2,  ///< nothing but zeros
-    delta = 3, ///< what differs from what was last sent
-    same = 4,  ///< as last sent; stated, so that it is verified
-    absent = 5 ///< the guest has given this frame up
+    full = 1,   ///< all of it
+    zero = 2,   ///< nothing but zeros
+    delta = 3,  ///< what differs from what was last sent
+    same = 4,   ///< as last sent; stated, so that it is verified
+    absent = 5, ///< the guest has given this frame up
+    pieces = 6  ///< the pieces that differ from what was last sent
 };
 
 struct PageEntry {
@@ -37,7 +38,7 @@ struct PageEntry {
 struct PageCounts {
     std::uint64_t full = 0;
     std::uint64_t zero = 0;
-    std::uint64_t delta = 0;
+    std::uint64_t delta = 0; ///< and pieces
     std::uint64_t same = 0;
     std::uint64_t absent = 0;
 

@@ -35,8 +35,8 @@ class GuestMemory {
     virtual ~GuestMemory() = default;
     /// Writes all of them; frames of the layout, rising, at most 256.
     virtual bool write(std::span<PageWrite const> pages) = 0;
-    /// Reads back what was written.
-    virtual bool read(Gfn gfn, std::span<std::byte, base::kPageSize> page) = 0;
+    /// Reads back what was written to these frames of the layout, rising, at most 256.
+    virtual bool read(std::span<Gfn const> gfns, std::span<Page> pages) = 0;
     /// The guest has no such frame, or no longer, though it is in the layout. It may be written later, and is then `first`.
     virtual bool remove(Gfn gfn) = 0;
 };
@@ -83,6 +83,8 @@ class PageDecoder {
         std::uint64_t check = 0;
     };
 
+    bool builds_on_present(PageEntry const& entry) const;
+    Streamed<void> read_old(PageBatch const& batch);
     Streamed<void> decode(PageEntry const& entry, Bytes& contents);
     Streamed<PageView> page_of(PageEntry const& entry, Bytes& contents);
     Streamed<void> write_out();
@@ -95,8 +97,10 @@ class PageDecoder {
     Decompressor decompressor_;
     Received received_;
     PageHash zero_;
-    std::vector<std::byte> room_;  ///< unpacked contents
-    std::vector<Page> changed_;    ///< pages made of deltas
+    std::vector<std::byte> room_; ///< unpacked contents
+    std::vector<Gfn> old_gfns_;   ///< of the batch at hand: pages that what has changed is put into, in their order,
+    std::vector<Page> old_;       ///< and what is made of them
+    std::size_t next_old_ = 0;
     std::vector<Decoded> decoded_; ///< of the batch at hand
     std::vector<PageWrite> writes_;
 };

@@ -27,10 +27,11 @@
 #include "migrate/hash.hpp"
 #include "migrate/hot_pages.hpp"
 #include "migrate/layout.hpp"
+#include "migrate/pieces.hpp"
 
 namespace migrate {
 
-/// What was last sent of each frame, and what was last seen: 17 octets a frame.
+/// What was last sent of each frame, and what was last seen: 145 octets a frame.
 class SentPages {
   public:
     SentPages(MemoryLayout layout, std::uint64_t seed);
@@ -46,6 +47,7 @@ class SentPages {
     std::uint64_t seed_;
     std::vector<PageHash> hashes_;
     std::vector<State> states_;
+    std::vector<PieceHashes> pieces_; ///< of those that are present
 };
 
 struct EncoderOptions {
@@ -56,7 +58,7 @@ struct EncoderOptions {
     /// not show.
     std::size_t last_batch_pages = 64;
     std::size_t hot_pages = 4096; ///< kept for deltas, 4 KiB each; 0: no deltas
-    /// A longer delta is not worth it: most of the page has changed.
+    /// A longer delta, or more pieces, are not worth it: most of the page has changed.
     std::size_t most_delta = 2048;
 };
 
@@ -94,7 +96,7 @@ class PageEncoder {
 
   private:
     void say(Gfn gfn, PageClass kind, std::uint64_t fingerprint, Bytes contents);
-    void say_contents(Gfn gfn, std::uint64_t fingerprint, bool again);
+    void say_contents(Gfn gfn, std::uint64_t index, bool again);
     std::uint64_t index_of(Gfn gfn) const;
 
     SentPages& book_;
@@ -110,6 +112,7 @@ class PageEncoder {
     std::uint64_t unchanged_ = 0;
     ImageDigest digest_;
     PageHash zero_;
+    PieceHashes zero_pieces_;
     Page copy_{};
     std::vector<std::byte> delta_;
 };

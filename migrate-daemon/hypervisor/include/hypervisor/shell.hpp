@@ -45,8 +45,8 @@ class Shell {
     /// Frames @p gfns get the contents @p pages, one after the other; up to kMostPages.
     static constexpr std::size_t kMostPages = 256;
     Result<void> write(std::span<std::uint64_t const> gfns, std::span<std::byte const> pages);
-    /// What was written last.
-    Result<void> read(std::uint64_t gfn, std::span<std::byte, kPageSize> page);
+    /// What was written last to frames @p gfns, one after the other into @p pages; up to kMostPages.
+    Result<void> read(std::span<std::uint64_t const> gfns, std::span<std::byte> pages);
     /// The guest has given this frame up.
     Result<void> give_up(std::uint64_t gfn);
 
@@ -68,6 +68,7 @@ class Shell {
     Result<void> place_rings();
     Result<void> empty_holes();
     Result<void> write_frames(std::uint32_t count);
+    Result<void> read_frames(std::uint32_t count);
     Result<void> write_rings();
     [[nodiscard]] std::vector<std::byte>* ring_page(std::uint64_t gfn);
 
