@@ -27,8 +27,20 @@ namespace action = migrate::action;
 namespace event = migrate::event;
 using Clock = std::chrono::steady_clock;
 
-/// Of a blackout without any page: what is foreseen of the first one.
+/// Of a blackout without any page, in seconds: what is foreseen of a host that nothing was moved to yet.
 constexpr double kForeseenFixed = 0.1;
+
+/// What it was the last time: all but the last pages. (The domains differ; what the hosts and the network take is much the same.)
+double fixed_part(json const& last_move) {
+    if (!last_move.is_object() || !last_move.value("parts", json{}).is_object())
+        return kForeseenFixed;
+    auto const number = [](json const& in, char const* name) {
+        auto const found = in.find(name);
+        return found != in.end() && found->is_number() ? found->get<double>() : 0.0;
+    };
+    auto const fixed = number(last_move, "blackout_stamped_ms") - number(last_move.at("parts"), "last_pages_ms");
+    return fixed > 0 ? fixed / 1e3 : kForeseenFixed;
+}
 
 /// A moment of the hypervisor's clock by this host's monotonic one.
 std::uint64_t as_monotonic(std::uint64_t stamp, std::uint64_t hypervisor_now, std::uint64_t monotonic_now) {
@@ -122,6 +134,7 @@ class OutgoingMove : public MoveLoop {
         if (wanted.round == 0) {
             bench_.progress({{"state", "precopy"}}); // the round itself is told when it is over
             guardian_.owe(engine::Debt::untrack, domain_.id);
+            fixed_seconds_ = fixed_part(bench_.last_move(peer_));
             TRY(sender_->start());
             first_round_ = Clock::now();
         }
@@ -142,7 +155,7 @@ class OutgoingMove : public MoveLoop {
                                        .bandwidth = static_cast<double>(round.octets) / seconds,
                                        .ratio = static_cast<double>(round.looked_at * hypervisor::kPageSize) /
                                                 static_cast<double>(std::max<std::uint64_t>(1, round.octets)),
-                                       .fixed_seconds = kForeseenFixed,
+                                       .fixed_seconds = fixed_seconds_,
                                        .throttle = wanted.how.throttle};
         if (rounds_ == 0)
             moment(source_, "round");
@@ -262,6 +275,7 @@ class OutgoingMove : public MoveLoop {
     double most_throttle_ = 0;
     unsigned rounds_ = 0;
     double elapsed_ = 0;
+    double fixed_seconds_ = kForeseenFixed; ///< of the blackout, as it is foreseen
     Clock::time_point first_round_;
     std::uint64_t last_ran_ = 0;  ///< by our monotonic clock
     std::uint64_t first_ran_ = 0; ///< by the peer's
@@ -320,7 +334,7 @@ Result<service::Summary> OutgoingMove::conclude() {
         summary["blackout_stamped_ms"] = summary["blackout_ms"] = blackout;
         summary["clock_error_ms"] = static_cast<double>(clocks_.error_at(last_ran_)) / 1e6;
     }
-    bench_.keep_report({{"summary", summary}, {"rounds", rounds_report_}});
+    bench_.keep_report({{"summary", summary}, {"rounds", rounds_report_}, {"foreseen_fixed_ms", fixed_seconds_ * 1e3}});
     return summary;
 }
 

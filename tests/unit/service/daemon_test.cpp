@@ -65,6 +65,16 @@ TEST_F(TwoDaemons, KeepAReport) {
     EXPECT_EQ(client::status_of(alpha.ask({{"request", "report"}, {"id", "ffff"}})), 3);
 }
 
+TEST_F(TwoDaemons, TellAMoveWhatTheLastOneToThatHostTook) {
+    EXPECT_TRUE(alpha.ask(move_to(beta, "move")).at("last").is_null());
+    beta.wait_until_idle();
+    EXPECT_EQ(client::status_of(alpha.ask(move_to(beta, "refuse"))), 3) << "it moves nothing, and tells nothing";
+    auto const again = alpha.ask(move_to(beta, "move"));
+    EXPECT_EQ(again.at("last").at("blackout_ms"), 12.5);
+    beta.wait_until_idle();
+    EXPECT_TRUE(beta.ask(move_to(alpha, "move")).at("last").is_null()) << "what came is no move from here";
+}
+
 TEST_F(TwoDaemons, SayWhyAMoveWasNotBegun) {
     auto const result = alpha.ask(move_to(beta, "refuse"));
     EXPECT_EQ(client::status_of(result), 3);

@@ -51,7 +51,11 @@ class EngineForTests : public service::Engine {
         auto const answer = text_of(TRY(link->receive()));
         TRY(journal->append({.state = "moved", .holder = Holder::there, .final = true, .detail = {}}));
         bench.keep_report({{"rounds", {{{"pages", 7}}}}});
-        return Summary{{"bytes", 300'000}, {"rounds", 1}, {"blackout_ms", 12.5}, {"answer", answer}};
+        return Summary{{"bytes", 300'000},
+                       {"rounds", 1},
+                       {"blackout_ms", 12.5},
+                       {"answer", answer},
+                       {"last", bench.last_move(link->peer().name)}};
     }
     Result<Summary> run_incoming(Workbench& bench) override {
         auto* const link = TRY(bench.link(0));
