@@ -59,6 +59,7 @@ enum Request : std::uint32_t {
     request_look = 2,  ///< look again: events for the vCPU, its state, a decision of the scheduler
 };
 
+/// Half a page, so that a way through the hypervisor finds all of it on one.
 struct alignas(2048) Cpu {
     std::atomic<std::uint32_t> requests{0};
     std::atomic<bool> in_guest{false};
