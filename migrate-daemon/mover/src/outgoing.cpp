@@ -30,16 +30,27 @@ using Clock = std::chrono::steady_clock;
 /// Of a blackout without any page, in seconds: what is foreseen of a host that nothing was moved to yet.
 constexpr double kForeseenFixed = 0.1;
 
-/// What it was the last time: all but the last pages. (The domains differ; what the hosts and the network take is much the same.)
-double fixed_part(json const& last_move) {
-    if (!last_move.is_object() || !last_move.value("parts", json{}).is_object())
-        return kForeseenFixed;
-    auto const number = [](json const& in, char const* name) {
-        auto const found = in.find(name);
-        return found != in.end() && found->is_number() ? found->get<double>() : 0.0;
-    };
-    auto const fixed = number(last_move, "blackout_stamped_ms") - number(last_move.at("parts"), "last_pages_ms");
-    return fixed > 0 ? fixed / 1e3 : kForeseenFixed;
+/// What it was in @p move, all but the last pages; nothing if that was not measured.
+std::optional<double> fixed_part(json const& move) {
+    auto const parts = move.find("parts");
+    auto const blackout = move.find("blackout_stamped_ms");
+    if (parts == move.end() || !parts->is_object() || blackout == move.end() || !blackout->is_number())
+        return std::nullopt;
+    auto const pages = parts->find("last_pages_ms");
+    if (pages == parts->end() || !pages->is_number())
+        return std::nullopt;
+    return std::max(0.0, (blackout->get<double>() - pages->get<double>()) / 1e3);
+}
+
+/// The least of the last @p moves to a host: a wire that was cut in the middle of one says nothing of the next. (The domains differ; what hosts and
+/// network take is much the same.) It never counts for more than half of the @p budget: more rounds do not make it less, and a guest at rest is
+/// moved all the same.
+double foreseen_fixed(std::vector<json> const& moves, double budget) {
+    std::optional<double> least;
+    for (auto const& move : moves)
+        if (auto const fixed = fixed_part(move))
+            least = std::min(least.value_or(*fixed), *fixed);
+    return std::min(least.value_or(kForeseenFixed), budget / 2);
 }
 
 /// A moment of the hypervisor's clock by this host's monotonic one.
@@ -134,7 +145,7 @@ class OutgoingMove : public MoveLoop {
         if (wanted.round == 0) {
             bench_.progress({{"state", "precopy"}}); // the round itself is told when it is over
             guardian_.owe(engine::Debt::untrack, domain_.id);
-            fixed_seconds_ = fixed_part(bench_.last_move(peer_));
+            fixed_seconds_ = foreseen_fixed(bench_.last_moves(peer_), options_.max_downtime);
             TRY(sender_->start());
             first_round_ = Clock::now();
         }

@@ -88,13 +88,15 @@ class Bench : public Workbench {
     }
     void progress(json const& now) override { send_packet(kChannel, {{"progress", now}}); }
     void log(std::string_view line) override { log_.info(line); }
-    json last_move(std::string const& host) override {
-        constexpr std::size_t kMost = 100;
-        for (auto& one : History{task_.history}.last(kMost))
-            if (text_in(one, "outcome") == "moved" && text_in(one, "role") == name_of(Role::source) &&
-                text_in(one, "destination") == host)
-                return one;
-        return {};
+    std::vector<json> last_moves(std::string const& host) override {
+        constexpr std::size_t kLookedAt = 100;
+        constexpr std::size_t kMost = 5;
+        std::vector<json> moves;
+        for (auto& one : History{task_.history}.last(kLookedAt))
+            if (moves.size() < kMost && text_in(one, "outcome") == "moved" &&
+                text_in(one, "role") == name_of(Role::source) && text_in(one, "destination") == host)
+                moves.push_back(std::move(one));
+        return moves;
     }
     void keep_report(json const& report) override {
         std::error_code ignored;

@@ -104,7 +104,7 @@ struct Header : testing::Test {
 };
 
 TEST_F(Header, OfANewerVersionIsRefused) {
-    header.version = 2;
+    header.version = format::kVersion + 1;
     EXPECT_EQ(refusal(), StreamError::newer_version);
 }
 

@@ -55,7 +55,7 @@ class EngineForTests : public service::Engine {
                        {"rounds", 1},
                        {"blackout_ms", 12.5},
                        {"answer", answer},
-                       {"last", bench.last_move(link->peer().name)}};
+                       {"last", bench.last_moves(link->peer().name)}};
     }
     Result<Summary> run_incoming(Workbench& bench) override {
         auto* const link = TRY(bench.link(0));

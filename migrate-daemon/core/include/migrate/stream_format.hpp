@@ -9,7 +9,7 @@
 namespace migrate::format {
 
 inline constexpr std::array<std::uint8_t, 8> kMagic{0x93, 'T', 'E', 'R', 'N', '\r', '\n', 0x1a};
-inline constexpr std::uint16_t kVersion = 1;
+inline constexpr std::uint16_t kVersion = 2; ///< since pages come by pieces, too
 inline constexpr std::uint32_t kLive = 1U << 0;
 inline constexpr std::uint32_t kConnection = 1U << 1;
 

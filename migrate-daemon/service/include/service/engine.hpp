@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -57,8 +58,8 @@ class Workbench {
     virtual void progress(nlohmann::json const& now) = 0;
     /// A line for the log; the migration's number is put before it.
     virtual void log(std::string_view line) = 0;
-    /// The result of the newest migration from here to @p host that moved its guest: an object; null if there is none.
-    virtual nlohmann::json last_move(std::string const& host) = 0;
+    /// The results of the newest migrations from here to @p host that moved their guests, a few, the newest first: objects.
+    virtual std::vector<nlohmann::json> last_moves(std::string const& host) = 0;
     /// What `migrate --report` is made of: an object of any size.
     virtual void keep_report(nlohmann::json const& report) = 0;
 };
