@@ -14,7 +14,7 @@ using outcome::fail;
 using outcome::Kind;
 using outcome::Result;
 
-/// The shell, as the decoder wants it. New frames are zero: a zero page that comes first is there already.
+/// The shell, as the decoder wants it. Zeros are written, too, though they come first: where libxl built the husk, new frames are not zero.
 class Receiver::Memory : public migrate::GuestMemory {
   public:
     explicit Memory(Shell& shell) : shell_{shell} {}
@@ -23,8 +23,6 @@ class Receiver::Memory : public migrate::GuestMemory {
         gfns_.clear();
         contents_.clear();
         for (auto const& one : pages) {
-            if (one.page == nullptr && one.first)
-                continue;
             gfns_.push_back(one.gfn.raw());
             auto const* const from = one.page == nullptr ? kZero.data() : one.page;
             contents_.insert(contents_.end(), from, from + kZero.size());
