@@ -7,6 +7,13 @@
 #include "migrate/pieces.hpp"
 
 namespace migrate {
+namespace {
+
+bool builds_on_sent(PageClass kind) {
+    return kind == PageClass::delta || kind == PageClass::pieces || kind == PageClass::same;
+}
+
+} // namespace
 
 ReceivedPages::ReceivedPages(MemoryLayout layout, std::uint64_t seed)
     : layout_{std::move(layout)}, seed_{seed}, checks_(layout_.frames()), states_(layout_.frames()) {}
@@ -34,9 +41,7 @@ Streamed<void> PageDecoder::batch(PageBatch const& batch) {
 
 /// Whether @p entry says how a page that is there has changed.
 bool PageDecoder::builds_on_present(PageEntry const& entry) const {
-    bool const builds =
-        entry.kind == PageClass::delta || entry.kind == PageClass::pieces || entry.kind == PageClass::same;
-    auto const index = builds ? book_.layout_.index_of(entry.gfn) : std::nullopt;
+    auto const index = builds_on_sent(entry.kind) ? book_.layout_.index_of(entry.gfn) : std::nullopt;
     return index && stream_of(entry.gfn, streams_) == stream_ && book_.states_[*index] == ReceivedPages::State::present;
 }
 
@@ -61,9 +66,7 @@ Streamed<void> PageDecoder::decode(PageEntry const& entry, Bytes& contents) {
     if (!index)
         return refuse(StreamError::no_such_frame);
     bool const present = book_.states_[*index] == State::present;
-    bool const builds_on_it =
-        entry.kind == PageClass::delta || entry.kind == PageClass::pieces || entry.kind == PageClass::same;
-    if (builds_on_it && !present)
+    if (builds_on_sent(entry.kind) && !present)
         return refuse(StreamError::never_sent);
     if (entry.kind == PageClass::absent) {
         decoded_.push_back({entry, *index, 0});

@@ -159,7 +159,10 @@ Result<void> Shell::write(std::span<std::uint64_t const> gfns, std::span<std::by
 }
 
 /// Those whose numbers and contents stand in pages_.
-Result<void> Shell::write_frames(std::uint32_t count) {
+Result<void> Shell::write_frames(std::uint32_t count) { return pass_frames(TERN_write_pages, count, "written"); }
+
+/// @p command for the frames whose numbers stand in pages_, with their contents behind these; @p done is what one is not if it fails.
+Result<void> Shell::pass_frames(unsigned command, std::uint32_t count, std::string_view done) {
     if (count == 0)
         return {};
     tern_pages request{};
@@ -167,9 +170,10 @@ Result<void> Shell::write_frames(std::uint32_t count) {
     request.count = count;
     request.gfns = pages_.address();
     request.data = pages_.address(2 * kPageSize);
-    if (int const answer = tools_->tern_call(TERN_write_pages, request); answer < 0) {
+    if (int const answer = tools_->tern_call(command, request); answer < 0) {
         errno = -answer;
-        return fail_errno("page " + std::to_string(pages_.as<std::uint64_t>()[request.done]) + " cannot be written");
+        return fail_errno("page " + std::to_string(pages_.as<std::uint64_t>()[request.done]) + " cannot be " +
+                          std::string{done});
     }
     return {};
 }
@@ -180,7 +184,7 @@ Result<void> Shell::read(std::span<std::uint64_t const> gfns, std::span<std::byt
     for (auto const gfn : gfns)
         if (ring_page(gfn) == nullptr)
             numbers[count++] = gfn;
-    TRY(read_frames(count));
+    TRY(pass_frames(TERN_read_pages, count, "read"));
     auto const* from = pages_.data() + 2 * kPageSize;
     for (std::size_t i = 0; i < gfns.size(); ++i) {
         auto const page = pages.subspan(i * kPageSize, kPageSize);
@@ -190,22 +194,6 @@ Result<void> Shell::read(std::span<std::uint64_t const> gfns, std::span<std::byt
             std::memcpy(page.data(), from, kPageSize);
             from += kPageSize;
         }
-    }
-    return {};
-}
-
-/// Those whose numbers stand in pages_, to where write_frames() has them.
-Result<void> Shell::read_frames(std::uint32_t count) {
-    if (count == 0)
-        return {};
-    tern_pages request{};
-    request.domain = static_cast<std::uint16_t>(domain_);
-    request.count = count;
-    request.gfns = pages_.address();
-    request.data = pages_.address(2 * kPageSize);
-    if (int const answer = tools_->tern_call(TERN_read_pages, request); answer < 0) {
-        errno = -answer;
-        return fail_errno("page " + std::to_string(pages_.as<std::uint64_t>()[request.done]) + " cannot be read");
     }
     return {};
 }

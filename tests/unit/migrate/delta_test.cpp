@@ -1,6 +1,6 @@
 #include "migrate/delta.hpp"
 
-#include "unit/migrate/streams.hpp"
+#include "unit/migrate/changes.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,19 +10,13 @@ using namespace migrate;
 using test::Octets;
 using test::page_of;
 
-Page applied(Octets const& delta, Page page) {
-    Bytes contents{delta};
-    EXPECT_TRUE(apply_delta(contents, page));
-    EXPECT_TRUE(contents.empty());
-    return page;
-}
+Page applied(Octets const& delta, Page const& page) { return test::made_by(apply_delta, delta, page); }
 
 TEST(Delta, MakesOnePageOfTheOther) {
     std::mt19937 random{1};
     unsigned encoded = 0;
     for (unsigned round = 0; round < 300; ++round) {
-        Page before;
-        std::generate(before.begin(), before.end(), [&] { return static_cast<std::byte>(random()); });
+        auto const before = test::random_page(random);
         auto now = before;
         for (auto changes = random() % 150; changes > 0; --changes)
             now[random() % now.size()] ^= static_cast<std::byte>(random());

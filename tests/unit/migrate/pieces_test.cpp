@@ -1,6 +1,6 @@
 #include "migrate/pieces.hpp"
 
-#include "unit/migrate/streams.hpp"
+#include "unit/migrate/changes.hpp"
 
 #include <gtest/gtest.h>
 
@@ -22,19 +22,13 @@ Encoded encode(Page const& before, Page const& now, std::size_t most = kMost) {
     made.worth_it = encode_pieces(hash_pieces(before, kSeed), hash_pieces(now, kSeed), now, most, made.octets);
     return made;
 }
-Page applied(Octets const& octets, Page page) {
-    Bytes contents{octets};
-    EXPECT_TRUE(apply_pieces(contents, page));
-    EXPECT_TRUE(contents.empty());
-    return page;
-}
+Page applied(Octets const& octets, Page const& page) { return test::made_by(apply_pieces, octets, page); }
 
 TEST(Pieces, MakeOnePageOfTheOther) {
     std::mt19937 random{1};
     unsigned encoded = 0;
     for (unsigned round = 0; round < 300; ++round) {
-        Page before;
-        std::generate(before.begin(), before.end(), [&] { return static_cast<std::byte>(random()); });
+        auto const before = test::random_page(random);
         auto now = before;
         for (auto changes = 1 + random() % 12; changes > 0; --changes)
             now[random() % now.size()] ^= std::byte{1};

@@ -12,6 +12,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hypervisor/configuration.hpp"
@@ -68,7 +69,7 @@ class Shell {
     Result<void> place_rings();
     Result<void> empty_holes();
     Result<void> write_frames(std::uint32_t count);
-    Result<void> read_frames(std::uint32_t count);
+    Result<void> pass_frames(unsigned command, std::uint32_t count, std::string_view done);
     Result<void> write_rings();
     [[nodiscard]] std::vector<std::byte>* ring_page(std::uint64_t gfn);
 
