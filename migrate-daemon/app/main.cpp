@@ -28,7 +28,7 @@ void print_line(json const& result) { std::puts(json_text::line(result).c_str())
 } // namespace
 
 int complain(outcome::Failure const& failure, Format format) {
-    if (format == Format::json)
+    if (format != Format::text)
         print_line({{"schema", kSchema},
                     {"outcome", "failed"},
                     {"code", static_cast<int>(failure.kind)},
@@ -45,7 +45,7 @@ int run_save(Options const& options) {
     if (!done)
         return complain(done.error(), options.format);
     auto const& saved = done.value();
-    if (options.format == Format::json)
+    if (options.format != Format::text)
         print_line({{"schema", kSchema},
                     {"vm", saved.name},
                     {"outcome", "saved"},
@@ -66,7 +66,7 @@ int run_restore(Options const& options) {
     if (!done)
         return complain(done.error(), options.format);
     auto const& restored = done.value();
-    if (options.format == Format::json)
+    if (options.format != Format::text)
         print_line({{"schema", kSchema},
                     {"vm", restored.name},
                     {"outcome", "restored"},

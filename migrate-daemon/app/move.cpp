@@ -40,10 +40,17 @@ std::string slowed(json const& now) {
     return throttle > 0 ? ", slowed down by " + std::to_string(static_cast<int>(throttle * 100 + 0.5)) + " %" : "";
 }
 
-/// A line a round; on a terminal they are one.
+/// A line a round; on a terminal they are one. For programs an object each, on standard output.
 class Progress {
   public:
+    explicit Progress(Format format) : objects_{format == Format::jsonl} {}
+
     void show(json const& now) {
+        if (objects_) {
+            std::puts(json_text::line({{"schema", 1}, {"progress", now}}).c_str());
+            std::fflush(stdout);
+            return;
+        }
         std::string line;
         if (now.contains("round"))
             line = "round " + number(now, "round", "%.0f") + ": " + number(now, "pages", "%.0f") + " pages in " +
@@ -65,7 +72,8 @@ class Progress {
     }
 
   private:
-    bool const terminal_ = isatty(STDERR_FILENO) == 1;
+    bool const objects_;
+    bool const terminal_ = !objects_ && isatty(STDERR_FILENO) == 1;
 };
 
 json request_of(Options const& options) {
@@ -102,6 +110,8 @@ json request_of(Options const& options) {
             wanted["timeout_ms"] = options.timeout->count();
         if (options.bandwidth)
             wanted["bandwidth"] = *options.bandwidth;
+        if (options.dry_run)
+            wanted["dry_run"] = true;
     }
     return request;
 }
@@ -114,14 +124,27 @@ void print_move(json const& result) {
                 number(result, "clock_error_ms", "%.2f").c_str());
 }
 
+void print_foreseen(json const& result) {
+    std::printf("%s could move to %s; it writes to %s pages a second", result.value("vm", "").c_str(),
+                result.value("destination", "").c_str(), number(result, "pages_written_a_second", "%.0f").c_str());
+    if (auto const foreseen = result.find("forecast"); foreseen != result.end() && foreseen->is_object())
+        std::printf("; foreseen: %s rounds, %.1f s, standing still for %s ms\n",
+                    number(*foreseen, "rounds", "%.0f").c_str(), foreseen->value("rounds_ms", 0.0) / 1e3,
+                    number(*foreseen, "blackout_ms", "%.0f").c_str());
+    else
+        std::puts("; how long that takes is known after a first move to that host");
+}
+
 void print_list(json const& result, char const* field) {
     for (auto const& one : result.value(field, json::array()))
         std::puts(json_text::line(one).c_str());
 }
 
 void print(Options const& options, json const& result) {
-    if (options.format == Format::json)
+    if (options.format != Format::text)
         std::puts(json_text::line(result).c_str());
+    else if (options.verb == Verb::move && options.dry_run)
+        print_foreseen(result);
     else if (options.verb == Verb::move)
         print_move(result);
     else if (options.verb == Verb::status || options.verb == Verb::history) {
@@ -144,7 +167,7 @@ int run_request(Options const& options) {
             std::signal(SIGINT, cancel_move);
             std::signal(SIGTERM, cancel_move);
         }
-        Progress progress;
+        Progress progress{options.format};
         auto result = socket.result([&](json const& now) { progress.show(now); });
         interrupted.store(nullptr);
         return result;
@@ -157,7 +180,7 @@ int run_request(Options const& options) {
         print(options, result);
         return 0;
     }
-    if (options.format == Format::json)
+    if (options.format != Format::text)
         std::puts(json_text::line(result).c_str());
     auto const hint = result.value("hint", "");
     say(result.value("message", "it failed") + (hint.empty() ? "" : " (" + hint + ")"));

@@ -14,6 +14,7 @@ using std::chrono::milliseconds;
 
 constexpr char const* kFooter = R"(examples:
   migrate web beta                              # web runs on at beta
+  migrate web beta --dry-run                    # could it? how long would it stand still?
   migrate keys init; migrate keys trust beta    # once on each host
   migrate --save web /var/lib/web.tern          # into a file; web ends here
   migrate --save web web.tern --checkpoint      # ... and web runs on
@@ -21,7 +22,7 @@ constexpr char const* kFooter = R"(examples:
 
 VM is a name, a number or a UUID (xl list). Results go to standard output, all else to standard error.
 exit status: 0 done · 1 failed, the domain is where it was · 2 usage · 3 cannot be done here, nothing was begun ·
-  5 timed out · 6 cancelled · 7 the domain's state needs somebody to look at it)";
+  4 no connection, or no trust · 5 timed out · 6 cancelled · 7 the domain's state needs somebody to look at it)";
 
 /// "50ms", "2.5s", "1m"; a bare number is seconds.
 milliseconds duration(std::string const& text) {
@@ -102,6 +103,8 @@ Parsed parse_options(int count, char** words) {
             "down first, then cancel (default)")
         ->check(CLI::IsMember({"cancel", "force", "throttle"}));
     program.add_option("--bandwidth", bandwidth, "octets a second at most: 100MiB")->type_name("SIZE");
+    program.add_flag("--dry-run", chosen.dry_run,
+                     "move nothing: try whether HOST can take VM, and say what to expect of it");
     program.add_flag("--insecure", chosen.insecure, "without TLS: for laboratories");
     program.add_option("--socket", chosen.socket, "the daemon's")->type_name("FILE");
     bool asked = false;
@@ -131,7 +134,8 @@ Parsed parse_options(int count, char** words) {
         ->type_name("LEVEL");
     program.add_option("--husk", chosen.husk, "the kernel that a domain is made with before it has its own")
         ->type_name("FILE");
-    program.add_option("--format", format, "text or json")->check(CLI::IsMember({"text", "json"}));
+    program.add_option("--format", format, "text, json, or jsonl: progress too, an object a line, the result last")
+        ->check(CLI::IsMember({"text", "json", "jsonl"}));
     try {
         program.parse(count, words);
         chosen.wait = duration(wait);
@@ -170,6 +174,8 @@ Parsed parse_options(int count, char** words) {
             chosen.timeout = duration(timeout);
         if (!bandwidth.empty())
             chosen.bandwidth = size(bandwidth);
+        if (chosen.dry_run && chosen.verb != Verb::move)
+            throw CLI::ValidationError{"--dry-run is for moving", "migrate --dry-run VM HOST"};
         if ((chosen.verb == Verb::move) != (names.size() == 2))
             throw CLI::ValidationError{"name VM and HOST, or --save VM FILE, or --restore FILE", "migrate --help"};
     } catch (CLI::ParseError const& error) {
@@ -178,7 +184,7 @@ Parsed parse_options(int count, char** words) {
     }
     if (way != "auto")
         chosen.way = way == "cooperative" ? hypervisor::Way::cooperative : hypervisor::Way::transparent;
-    chosen.format = format == "json" ? Format::json : Format::text;
+    chosen.format = format == "json" ? Format::json : format == "jsonl" ? Format::jsonl : Format::text;
     return {.options = std::move(chosen), .status = 0};
 }
 

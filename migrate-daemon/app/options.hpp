@@ -10,7 +10,11 @@
 namespace app {
 
 enum class Verb { move, save, restore, status, cancel, history, report, resolve };
-enum class Format { text, json };
+enum class Format {
+    text,
+    json, ///< the result
+    jsonl ///< progress, too, each on a line, and last the result
+};
 
 struct Options {
     Verb verb = Verb::move;
@@ -29,6 +33,7 @@ struct Options {
     std::optional<std::chrono::milliseconds> max_downtime, timeout;
     std::optional<std::uint64_t> bandwidth; ///< octets a second
     bool insecure = false;                  ///< without TLS
+    bool dry_run = false;                   ///< ask and foresee, and move nothing
     std::string socket = "/run/tern/migrated.sock";
     std::string husk = "/usr/lib/tern/guests/husk";
     Format format = Format::text;

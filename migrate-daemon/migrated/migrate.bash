@@ -19,11 +19,11 @@ _migrate() {
         --restore | --config | --husk) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --cancel) words=$(_migrate_ids --status) ;;
         --report) words=$(_migrate_ids --history) ;;
-        --format) words='text json' ;;
+        --format) words='text json jsonl' ;;
         --way) words='auto cooperative transparent' ;;
         *)
             if [[ $word == -* ]]; then
-                words='--save --restore --status --cancel --history --report --checkpoint --stopped --paused --way --wait --patience --compress --format --help'
+                words='--save --restore --status --cancel --history --report --checkpoint --stopped --paused --dry-run --policy --max-downtime --timeout --on-timeout --bandwidth --resolve --way --wait --patience --compress --format --help'
             elif [[ $COMP_CWORD -eq 1 ]]; then
                 words="keys $(_migrate_domains)"
             else

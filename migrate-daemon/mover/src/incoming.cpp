@@ -54,7 +54,7 @@ class IncomingMove : public MoveLoop {
         if (outcome == migrate::Outcome::needs_attention)
             return fail(Kind::attention, why);
         if (outcome == migrate::Outcome::stayed)
-            return fail(Kind::failed, why);
+            return fail(kind_of(reason), why);
         return json{{"vm", subject_.vm}, {"bytes", receiver_.octets()}};
     }
 

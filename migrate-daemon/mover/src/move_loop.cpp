@@ -36,6 +36,21 @@ service::Holder holder_of(Journaled state, bool source) {
 
 } // namespace
 
+outcome::Kind kind_of(migrate::Reason reason) {
+    using enum migrate::Reason;
+    using outcome::Kind;
+    switch (reason) {
+    case version:
+    case features:
+    case memory:
+    case conflict:
+    case devices: return Kind::precondition;
+    case timeout: return Kind::timed_out;
+    case user: return Kind::cancelled;
+    default: return Kind::failed;
+    }
+}
+
 std::uint64_t monotonic() {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);

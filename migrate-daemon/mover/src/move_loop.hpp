@@ -23,6 +23,8 @@ namespace mover {
 
 /// A journal's word for it.
 std::string_view name_of(migrate::Journaled state);
+/// What a user is told when a move ended for it.
+outcome::Kind kind_of(migrate::Reason reason);
 
 class MoveLoop : private service::Callee {
   public:

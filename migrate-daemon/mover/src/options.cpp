@@ -18,6 +18,8 @@ outcome::Result<MoveOptions> options_from(nlohmann::json const& options) try {
     read.max_downtime = options.value("max_downtime_ms", read.max_downtime * 1e3) / 1e3;
     read.timeout = options.value("timeout_ms", read.timeout * 1e3) / 1e3;
     read.level = options.value("level", read.level);
+    read.bandwidth = options.value("bandwidth", read.bandwidth);
+    read.dry_run = options.value("dry_run", read.dry_run);
     read.wait = std::chrono::milliseconds{options.value("wait_ms", read.wait.count())};
     // The session gives up a blackout that is not over in time; the guest's own part of it is as long as it may be.
     read.patience.blackout = 10 + static_cast<double>(read.suspend_patience.count()) / 1e3;

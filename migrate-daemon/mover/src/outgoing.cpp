@@ -5,6 +5,7 @@
 
 #include "engine/sender.hpp"
 #include "engine/stop.hpp"
+#include "foresight.hpp"
 #include "hypervisor/record.hpp"
 #include "hypervisor/stamps.hpp"
 #include "hypervisor/throttle.hpp"
@@ -26,32 +27,6 @@ using outcome::Result;
 namespace action = migrate::action;
 namespace event = migrate::event;
 using Clock = std::chrono::steady_clock;
-
-/// Of a blackout without any page, in seconds: what is foreseen of a host that nothing was moved to yet.
-constexpr double kForeseenFixed = 0.1;
-
-/// What it was in @p move, all but the last pages; nothing if that was not measured.
-std::optional<double> fixed_part(json const& move) {
-    auto const parts = move.find("parts");
-    auto const blackout = move.find("blackout_stamped_ms");
-    if (parts == move.end() || !parts->is_object() || blackout == move.end() || !blackout->is_number())
-        return std::nullopt;
-    auto const pages = parts->find("last_pages_ms");
-    if (pages == parts->end() || !pages->is_number())
-        return std::nullopt;
-    return std::max(0.0, (blackout->get<double>() - pages->get<double>()) / 1e3);
-}
-
-/// The least of the last @p moves to a host: a wire that was cut in the middle of one says nothing of the next. (The domains differ; what hosts and
-/// network take is much the same.) It never counts for more than half of the @p budget: more rounds do not make it less, and a guest at rest is
-/// moved all the same.
-double foreseen_fixed(std::vector<json> const& moves, double budget) {
-    std::optional<double> least;
-    for (auto const& move : moves)
-        if (auto const fixed = fixed_part(move))
-            least = std::min(least.value_or(*fixed), *fixed);
-    return std::min(least.value_or(kForeseenFixed), budget / 2);
-}
 
 /// A moment of the hypervisor's clock by this host's monotonic one.
 std::uint64_t as_monotonic(std::uint64_t stamp, std::uint64_t hypervisor_now, std::uint64_t monotonic_now) {
@@ -116,12 +91,24 @@ class OutgoingMove : public MoveLoop {
         stop_->give_away(); // from now on the journal says who lets it go on
     }
     void heard(migrate::Message const& message) override {
-        auto const* const resumed = std::get_if<migrate::Resumed>(&message);
-        if (resumed == nullptr)
-            return;
-        first_ran_ = resumed->stamp;
-        marks_there_ = resumed->marks;
+        if (auto const* const resumed = std::get_if<migrate::Resumed>(&message); resumed != nullptr) {
+            first_ran_ = resumed->stamp;
+            marks_there_ = resumed->marks;
+        } else if (options_.dry_run && std::holds_alternative<migrate::Ready>(message)) {
+            rehearse();
+        }
     }
+    /// The destination has made all that it would need. Nothing more is asked of it: it hears that the guest stays.
+    void rehearse() {
+        guardian_.owe(engine::Debt::untrack, domain_.id);
+        auto const guest = look_at(tools_, domain_.id, static_cast<double>(sender_->frames()));
+        guardian_.settle(engine::Debt::untrack, domain_.id);
+        if (!guest)
+            return inbox_.put(event::Cancel{migrate::Reason::hypervisor, sentence(guest.error())});
+        rehearsed_ = guest.value();
+        inbox_.put(event::Cancel{migrate::Reason::user, "a dry run: it was not to be moved"});
+    }
+    Result<service::Summary> foreseen(policy::Writer const& guest);
     template <typename Other> void perform(Other const&) {}
 
     void perform(action::Connect const&) {
@@ -168,8 +155,10 @@ class OutgoingMove : public MoveLoop {
                                                 static_cast<double>(std::max<std::uint64_t>(1, round.octets)),
                                        .fixed_seconds = fixed_seconds_,
                                        .throttle = wanted.how.throttle};
-        if (rounds_ == 0)
+        if (rounds_ == 0) {
             moment(source_, "round");
+            pace_ = {seen.bandwidth, seen.ratio};
+        }
         ++rounds_;
         rounds_report_.push_back({{"round", wanted.round},
                                   {"pages", round.looked_at},
@@ -286,7 +275,9 @@ class OutgoingMove : public MoveLoop {
     double most_throttle_ = 0;
     unsigned rounds_ = 0;
     double elapsed_ = 0;
-    double fixed_seconds_ = kForeseenFixed; ///< of the blackout, as it is foreseen
+    double fixed_seconds_ = 0;                ///< of the blackout, as it is foreseen
+    Pace pace_;                               ///< of the first round
+    std::optional<policy::Writer> rehearsed_; ///< a dry run has come to its end, and this is the guest
     Clock::time_point first_round_;
     std::uint64_t last_ran_ = 0;  ///< by our monotonic clock
     std::uint64_t first_ran_ = 0; ///< by the peer's
@@ -294,20 +285,6 @@ class OutgoingMove : public MoveLoop {
     engine::RoundReport last_round_;
     json rounds_report_ = json::array();
 };
-
-Kind kind_of(migrate::Reason reason) {
-    using enum migrate::Reason;
-    switch (reason) {
-    case version:
-    case features:
-    case memory:
-    case conflict:
-    case devices: return Kind::precondition;
-    case timeout: return Kind::timed_out;
-    case user: return Kind::cancelled;
-    default: return Kind::failed;
-    }
-}
 
 /// By this host's clock. REQUIRES: clocks_mutex_.
 json OutgoingMove::parts() {
@@ -323,6 +300,33 @@ json OutgoingMove::parts() {
     return parts;
 }
 
+/// The other host could take it. Whether it would come to that is for the policy to say, if it is known how fast pages go there.
+Result<service::Summary> OutgoingMove::foreseen(policy::Writer const& guest) {
+    json summary{{"vm", domain_.name},
+                 {"outcome", "could_move"},
+                 {"way", name_of(way_)},
+                 {"frames", sender_->frames()},
+                 {"pages_written_a_second", policy::written_in(guest, 1)},
+                 {"forecast", nullptr}};
+    auto const moves = bench_.last_moves(peer_);
+    auto const pace = last_pace(moves);
+    if (!pace)
+        return summary;
+    auto const policy =
+        policy::make_policy(options_.policy, {.downtime = options_.max_downtime, .timeout = options_.timeout});
+    auto const bandwidth = options_.bandwidth > 0 ? std::min(options_.bandwidth, pace->bandwidth) : pace->bandwidth;
+    auto const foreseen = policy::forecast(*policy.policy, {.frames = static_cast<double>(sender_->frames()),
+                                                            .guest = guest,
+                                                            .bandwidth = bandwidth,
+                                                            .ratio = pace->ratio,
+                                                            .fixed = foreseen_fixed(moves, options_.max_downtime)});
+    if (foreseen.what != policy::Decision::What::stop_and_copy)
+        return fail(Kind::precondition, domain_.name + " could not be moved so: " + std::string{foreseen.reason},
+                    "--max-downtime, --timeout, or --on-timeout force");
+    summary["forecast"] = forecast_of(foreseen);
+    return summary;
+}
+
 Result<service::Summary> OutgoingMove::conclude() {
     if (connecting_failed_)
         return base::Err{*connecting_failed_};
@@ -332,11 +336,13 @@ Result<service::Summary> OutgoingMove::conclude() {
     auto const& [outcome, reason, why] = *decided();
     if (outcome == migrate::Outcome::needs_attention)
         return fail(Kind::attention, why);
+    if (rehearsed_)
+        return foreseen(*rehearsed_);
     if (outcome == migrate::Outcome::stayed)
         return fail(kind_of(reason), why + "; " + domain_.name + " runs here");
-    json summary{{"throttle", most_throttle_}, {"vm", domain_.name},   {"bytes", sender_->octets()},
-                 {"rounds", rounds_},          {"way", name_of(way_)}, {"guest_gap_ms", nullptr},
-                 {"outside_gap_ms", nullptr}};
+    json summary{{"throttle", most_throttle_}, {"vm", domain_.name},           {"bytes", sender_->octets()},
+                 {"rounds", rounds_},          {"way", name_of(way_)},         {"guest_gap_ms", nullptr},
+                 {"outside_gap_ms", nullptr},  {"bandwidth", pace_.bandwidth}, {"ratio", pace_.ratio}};
     std::lock_guard const guard{clocks_mutex_};
     summary["parts"] = parts();
     if (clocks_.known() && first_ran_ != 0) {

@@ -88,28 +88,35 @@ def faults():
     assert lines[-1:] == ["kept"], f"it said: {lines}"
 
 
+# What is expected of a command: its exit status, and what it said, in /tmp/out and /tmp/why.
+STATUS = r"""
+        status() { want=$1; shift; got=0; "$@" >/tmp/out 2>/tmp/why || got=$?; test $got = $want || { echo "$*: $got"; cat /tmp/out /tmp/why; exit 1; }; }"""
+
+
 def moves():
     """A busy guest moves to the other host and back: each page of its memory is as it left it, the connection by which it is asked
     lives on, and what is said of the move is what `migrate --format json` promises. What cannot be moved stays, with the status that says why."""
-    here = "set -e\n" + webs.SHELL + ENDS + r"""
+    here = "set -e\n" + webs.SHELL + ENDS + STATUS + r"""
         dd if=/dev/zero of=/dev/vm/vm bs=1M count=4 2>/dev/null
         web 1 'disk=["/dev/vm/vm,raw,xvda,rw"]'
-        status() { want=$1; shift; got=0; "$@" >/tmp/out 2>/tmp/why || got=$?; test $got = $want || { echo "$*: $got"; cat /tmp/out /tmp/why; exit 1; }; }
         status 3 migrate nobody beta; grep -q 'no domain' /tmp/why; status 4 migrate web1 nowhere; status 2 migrate web1
         answers 1; serve timeout 300 wget -qO /tmp/checked 'http://10.0.0.101/cgi-bin/load?check+24+60'
         timeout 60 sh -c 'until test -n "$(wget -qO- "http://10.0.0.101/cgi-bin/load?vdso")"; do :; done'
         (timeout 60 sh -c 'until migrate --status | grep -q precopy; do usleep 20000; done'; migrate --cancel web1 >/dev/null) & status 6 migrate web1 beta; wait $!
         answers 1; xl list web1 >/dev/null
         dd if=/dev/urandom of=/tmp/sent bs=1M count=4 2>/dev/null; test "$(nc 10.0.0.101 20 </tmp/sent)" = written
-        status 0 migrate web1 beta --on-timeout force --format json; cat /tmp/out
+        status 0 migrate web1 beta --dry-run --format json; grep -q '"outcome":"could_move"' /tmp/out; answers 1; xl list web1 >/dev/null
+        status 0 migrate web1 beta --on-timeout force --format jsonl; grep -q '"progress":{.*"round":0' /tmp/out; tail -n 1 /tmp/out
         (! xl list web1 >/dev/null 2>&1); test "$(nc 10.0.0.101 19 </dev/null | head -c 4194304 | md5sum)" = "$(md5sum </tmp/sent)"; """ + CLEAN_LOG
     there = "set -e\n" + webs.SHELL + """
         answers 1; xl list -l web1 | grep -q '"kernel": "/usr/lib/tern/vmlinuz"'; (! xl list | grep -q incoming)
+        test "$(migrate --history | grep -c 'a dry run')" = 1
         migrate web1 alpha --on-timeout force --format json; (! xl list web1 >/dev/null 2>&1); (! xenstore-ls | grep -q web1); """ + CLEAN_LOG
-    again = "set -e\n" + webs.SHELL + ENDS + """
+    again = "set -e\n" + webs.SHELL + ENDS + STATUS + """
         answers 1; timeout 150 sh -c 'until test -s /tmp/checked; do usleep 100000; done'; grep -q ', each as it was left' /tmp/checked
         test "$(nc 10.0.0.101 19 </dev/null | head -c 4194304 | md5sum)" = "$(md5sum </tmp/sent)"
-        test "$(migrate --history | grep -c '"moved"')" = 2; """ + REPORT + """ >/tmp/page; grep -q 'ms</span> it stood still' /tmp/page; timeout 120 xl shutdown -w web1 >/dev/null; gone; """ + CLEAN_LOG
+        test "$(migrate --history | grep -c '"moved"')" = 2; migrate web1 beta --dry-run | grep -q 'foreseen: '
+        status 3 migrate web1 beta --dry-run --policy tern:downtime=1ms,timeout=1ms,last=cancel; grep -q 'could not be moved so' /tmp/why; answers 1; """ + REPORT + """ >/tmp/page; grep -q 'ms</span> it stood still' /tmp/page; timeout 120 xl shutdown -w web1 >/dev/null; gone; """ + CLEAN_LOG
     laboratory = shared.HOSTS.laboratory(shared.PAIR)
     for script, host in ((here, 0), (there, 1)):
         moved = json.loads(laboratory.shell(script, host=host).splitlines()[-1])
