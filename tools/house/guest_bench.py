@@ -20,7 +20,8 @@ ABOUT = """Boots dom0 on Tern, and on what it is compared with, and measures Lin
 
   ./tern bench guest                                  Tern alone
   ./tern bench guest --against xen,none               beside real Xen, and the bare kernel
-  ./tern bench guest --against xen --rows 'fault|fork'"""
+  ./tern bench guest --against xen --rows 'fault|fork'
+  ./tern bench guest --against xen --instructions     counts them, of user, kernel and hypervisor together: the same on any machine"""
 
 PROGRAM = b"/usr/lib/tern/bench"
 FEWEST_PAIRS = 7
@@ -62,13 +63,14 @@ def main(words):
                         help=f"of each of a turn's {MEASUREMENTS} measurements; default 100")
     parser.add_argument("--cpus", type=shape.number(64), default=1, metavar="N", help="of each machine; default 1")
     parser.add_argument("--cpu", default=CPU, metavar="MODEL", help=f"of QEMU; default {CPU}, which real Xen's guests bear")
+    parser.add_argument("--instructions", action="store_true", help="instructions instead of nanoseconds; for what waits for nothing")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     chosen = parser.parse_args(words)
     build.set_up()
     names = ("tern", *chosen.against)
     with contextlib.ExitStack() as stack:
         with step(f"booting dom0 on {', '.join(names)}"):
-            up = {name: stack.enter_context(host(name, chosen.cpus, chosen.cpu)) for name in names}
+            up = {name: stack.enter_context(host(name, chosen)) for name in names}
             rows = [row for row in list_rows(up["tern"]) if chosen.rows.search(row[0])]
             for laboratory in up.values():
                 ask(laboratory, b"true")
@@ -77,13 +79,15 @@ def main(words):
         with step(f"{len(rows)} rows, {chosen.pairs} turns"):
             figures = measure(up, [name for name, _ in rows], chosen.pairs, chosen.milliseconds)
     results = [summary(name, figures[name]) for name, _ in rows]
-    print(json.dumps({"schema": 1, "rows": results}) if chosen.format == "json" else table(results), flush=True)
+    unit = "instr" if chosen.instructions else "ns"
+    print(json.dumps({"schema": 1, "unit": unit, "rows": results}) if chosen.format == "json" else table(results, unit), flush=True)
     return 0
 
 
 @contextlib.contextmanager
-def host(name, cpus, cpu):
-    wanted = shape.Shape(hypervisor=name, cpus=cpus, cpu=cpu, kernel=shape.KERNEL[name], far_end=True)
+def host(name, chosen):
+    wanted = shape.Shape(hypervisor=name, cpus=chosen.cpus, cpu=chosen.cpu, kernel=shape.KERNEL[name], far_end=True,
+                         counted=chosen.instructions)
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
         reflector.start(laboratory)
         yield laboratory
@@ -151,8 +155,8 @@ def summary(name, by_system):
     return row
 
 
-def table(rows):
-    lines = [f"{'':18}{'tern ns':>12}{'xen ns':>12}{'none ns':>12}   {'tern/xen':<22}{'tern/none':>9}"]
+def table(rows, unit="ns"):
+    lines = [f"{'':18}" + "".join(f"{name + ' ' + unit:>12}" for name in ("tern", "xen", "none")) + f"   {'tern/xen':<22}{'tern/none':>9}"]
     for row in rows:
         times = "".join(f"{row[system]:12.0f}" if row[system] else f"{'-':>12}" for system in ("tern", "xen", "none"))
         to_none = f"{row['ratio_to_none']:.2f}" if row["ratio_to_none"] else "-"

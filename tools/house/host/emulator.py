@@ -12,7 +12,9 @@ def port(name, number):
 def command(shape, number, iso):
     """Of host `number`, from 0. Its sockets and console are called by its name, wires by the number of the host on their left."""
     name = shape.names[number]
-    words = [*shape.emulator, "-name", name, "-accel", "tcg,thread=multi", "-machine", shape.machine,
+    # Counted: the machine's clock moves by a nanosecond for each instruction, and by nothing else.
+    clock = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"] if shape.counted else ["-accel", "tcg,thread=multi"]
+    words = [*shape.emulator, "-name", name, *clock, "-machine", shape.machine,
              "-cpu", shape.cpu, "-smp", str(shape.cpus), "-m", f"{shape.memory}M", "-nodefaults", "-display", "none",
              "-pidfile", f"{name}.pid",
              "-chardev", f"socket,id=console,path={name}.console,server=on,wait=off,logfile={name}.log",

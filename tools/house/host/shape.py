@@ -33,6 +33,7 @@ class Shape:
     system: str = "laboratory"  # our initramfs; or "debian": a whole one, on a disk called root
     restarts: bool = False  # with dom0, as a machine does; else QEMU ends, and says how dom0 did
     far_end: bool = False  # of the last host's wire: a socket, for a program of ours
+    counted: bool = False  # a nanosecond of the machine's time is an instruction
 
     @property
     def names(self):
