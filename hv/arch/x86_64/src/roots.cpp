@@ -4,6 +4,8 @@
 /// paid at its next use.
 #include "x86/roots.hpp"
 
+#include <optional>
+
 #include "base/assert.hpp"
 #include "base/lock.hpp"
 #include "x86/address_space.hpp"
@@ -18,7 +20,10 @@ namespace {
 
 constexpr std::uint64_t pcid(arch::Root root) { return index(root) + 1; }
 
-RootPage root_pages[base::kMaxCpus];
+/// Made when its CPU is: until then they are zeros, which take no room in the image.
+std::optional<RootPage> root_pages[base::kMaxCpus];
+
+RootPage& page_of(base::CpuId cpu) { return *root_pages[cpu.raw()]; }
 
 /// True if the two roots have PCIDs.
 bool tagged() { return cpu_area.entry.cr3[0] != cpu_area.entry.cr3[1]; }
@@ -32,7 +37,7 @@ void owe_to_other(arch::Root root) {
 } // namespace
 
 void make_root_page(base::CpuId cpu, base::Mfn page) {
-    root_pages[cpu.raw()].begin(arch::frame_as<std::uint64_t>(page), machine_to_phys_slot());
+    root_pages[cpu.raw()].emplace().begin(arch::frame_as<std::uint64_t>(page), machine_to_phys_slot());
 }
 
 std::uint64_t root_without_pcid(base::CpuId cpu) { return frames_of(cpu).root.raw() << base::kPageShift; }
@@ -49,14 +54,14 @@ namespace arch {
 using namespace x86;
 
 void install_root(Root root, base::Mfn shadow) {
-    auto& page = root_pages[this_cpu().raw()];
+    auto& page = page_of(this_cpu());
     base::LockGuard const guard{page.lock};
     page.install(root, shadow);
     cpu_area.data.flush_owed[index(root)] = true;
 }
 
 void show_machine_to_phys(MachineToPhys which) {
-    auto& page = root_pages[this_cpu().raw()];
+    auto& page = page_of(this_cpu());
     base::LockGuard const guard{page.lock};
     page.show(which == MachineToPhys::machine ? machine_to_phys_slot() : identity_slot());
     cpu_area.data.flush_owed[index(Root::kernel)] = true;
@@ -71,7 +76,7 @@ void use_root(Root root) {
         return;
     bool kept = !owed;
     if (data.root != root) {
-        auto& page = root_pages[this_cpu().raw()];
+        auto& page = page_of(this_cpu());
         base::LockGuard const guard{page.lock};
         bool const nothing_wrong = page.turn();
         data.root = root;
@@ -87,7 +92,7 @@ void use_root(Root root) {
 
 bool reveal(base::Vaddr address) {
     auto const slot = base::table_index(address, 4);
-    auto& page = root_pages[this_cpu().raw()];
+    auto& page = page_of(this_cpu());
     if (!page.may_reveal(slot))
         return false;
     base::LockGuard const guard{page.lock};
@@ -99,7 +104,7 @@ bool reveal(base::Vaddr address) {
 
 void patch_root(base::CpuId cpu, Root root, base::Mfn shadow, unsigned slot, std::uint64_t entry) {
     ASSERT(slot < kLowSlots || (slot >= kFirstHigh && slot < base::kTableEntries));
-    auto& page = root_pages[cpu.raw()];
+    auto& page = page_of(cpu);
     base::LockGuard const guard{page.lock};
     page.patch(root, shadow, slot, entry);
 }
