@@ -102,24 +102,19 @@ bool advance_string(Instruction const& instruction, arch::Registers& registers) 
 
 } // namespace
 
-StoreOperation::Effect StoreOperation::apply(std::uint64_t old, arch::Registers const& before) const {
+StoreOperation::Effect StoreOperation::apply(std::uint64_t old, arch::Registers& registers) const {
     ASSERT(address_.raw() % size() == 0);
     unsigned const shift = static_cast<unsigned>(8 * (address_.raw() & 7));
     std::uint64_t const mask = truncate(~std::uint64_t{0}, size()) << shift;
 
-    Effect effect;
-    effect.registers = before;
-    std::uint64_t const operand = Store{instruction_, effect.registers}((old & mask) >> shift);
-    effect.entry = (old & ~mask) | (operand << shift);
-
-    bool const over = instruction_.operation != Operation::stos || advance_string(instruction_, effect.registers);
+    std::uint64_t const operand = Store{instruction_, registers}((old & mask) >> shift);
+    bool const over = instruction_.operation != Operation::stos || advance_string(instruction_, registers);
     unsigned const length = over ? instruction_.length : 0;
-    effect.single_step = retire(effect.registers, length);
-    return effect;
+    return {.entry = (old & ~mask) | (operand << shift), .single_step = retire(registers, length)};
 }
 
 base::Result<StoreOperation, StoreRefusal> decode_store(base::Bytes code, CodeMode mode,
-                                                        arch::Registers const& registers, SegmentBases const& bases,
+                                                        arch::Registers const& registers, SegmentBases (*bases)(),
                                                         base::Vaddr fault) {
     auto const decoded = decode(code, mode);
     if (!decoded)
@@ -129,7 +124,8 @@ base::Result<StoreOperation, StoreRefusal> decode_store(base::Bytes code, CodeMo
         return base::Err{StoreRefusal::not_a_store};
 
     bool const no_element_left = instruction.repeat && read_gpr(registers, Gpr{kRcx}, instruction.address_bytes) == 0;
-    StoreOperation const store{instruction, effective_address(instruction, registers, bases)};
+    auto const segments = instruction.memory.segment == SegmentOverride::none ? SegmentBases{} : bases();
+    StoreOperation const store{instruction, effective_address(instruction, registers, segments)};
     bool const elsewhere = store.entry().raw() != (fault.raw() & ~std::uint64_t{7});
     bool const misaligned = store.address().raw() % store.size() != 0;
     if (no_element_left || elsewhere || misaligned)

@@ -43,19 +43,8 @@ base::Result<FrameRef> GfnMap::get(Gfn gfn) {
     return FrameRef::adopt(allocator_.table(), frame);
 }
 
-Mfn GfnMap::hold(Gfn gfn) {
+Mfn GfnMap::hold_translated(Gfn gfn) {
     auto& table = allocator_.table();
-    if (!translated()) {
-        Mfn const frame{gfn.raw()};
-        if (!table.take_reference(frame).ok())
-            return {};
-        // With the reference neither can change any more. What was given up is kept alive by entries only.
-        auto const& info = table.info(frame);
-        if (info.owner_id() == owner_ && info.has(frame_in_gfn_map))
-            return frame;
-        table.drop_reference(frame);
-        return {};
-    }
     Entry* const entry = find(gfn);
     if (entry == nullptr)
         return {};
@@ -149,15 +138,10 @@ bool GfnMap::is_taken(std::uint64_t entry, Mfn by) {
     return frame_in(entry) != by && lives && info.has(frame_left_map);
 }
 
-Mfn GfnMap::named(Gfn gfn) {
-    auto& table = allocator_.table();
-    if (translated()) {
-        Entry* const entry = find(gfn);
-        auto const seen = entry == nullptr ? 0 : entry->load(std::memory_order_acquire);
-        return seen == 0 ? Mfn{} : frame_in(seen);
-    }
-    Mfn const frame{gfn.raw()};
-    return table.valid(frame) && table.info(frame).owner_id() == owner_ ? frame : Mfn{};
+Mfn GfnMap::named_translated(Gfn gfn) {
+    Entry* const entry = find(gfn);
+    auto const seen = entry == nullptr ? 0 : entry->load(std::memory_order_acquire);
+    return seen == 0 ? Mfn{} : frame_in(seen);
 }
 
 void GfnMap::forget(Gfn gfn, Mfn frame) {

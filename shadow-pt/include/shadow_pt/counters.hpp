@@ -1,4 +1,5 @@
-/// What shadow paging has done so far, for the domain dump and the benchmarks. Approximate while CPUs are at work.
+/// What shadow paging has done so far, for the domain dump and the benchmarks. Approximate: of two CPUs that count the same at the
+/// same moment, one may be lost.
 #pragma once
 
 #include <atomic>
@@ -30,7 +31,9 @@ struct Counters {
     Count write_faults{0};      ///< hidden faults that found a first write to a page (write_protect.hpp)
     Count refusals{0};
 
-    static void bump(Count& count, std::uint64_t by = 1) { count.fetch_add(by, std::memory_order_relaxed); }
+    static void bump(Count& count, std::uint64_t by = 1) {
+        count.store(count.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+    }
 };
 
 } // namespace shadow_pt

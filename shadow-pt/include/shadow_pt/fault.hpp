@@ -10,6 +10,11 @@ template <Host H> bool Paging<H>::is_l1(ShadowEntry leaf) {
     return leaf.kind() == TargetKind::own && host_.frame(leaf.frame()).use() == Use::l1;
 }
 
+/// True if a write to what look_up() found, for reading, is a store to an L1.
+template <Host H> bool Paging<H>::store_to_table(Found const& found) {
+    return !found.leaf.empty() && found.writable && is_l1(found.leaf) && !overtaken(found.recycled);
+}
+
 /// Decides about @p access by the shadows alone, doing what hidden faults ask for until the answer is plain.
 template <Host H>
 auto Paging<H>::judge(Root const& root, base::Vaddr address, Access access, Devices devices) -> base::Result<Judged> {
@@ -74,6 +79,10 @@ template <Host H> void Paging<H>::mend_leaf(Location const& at, Access access) {
 
 template <Host H> FaultAnswer Paging<H>::handle_fault(Root const& root, base::Vaddr address, std::uint32_t error_code) {
     Access const access{.write = (error_code & fault::kWrite) != 0, .execute = (error_code & fault::kFetch) != 0};
+    auto const clean = error_code & ~(fault::kProtection | fault::kReserved);
+    constexpr auto kRefusedWrite = fault::kWrite | fault::kProtection;
+    if ((error_code & kRefusedWrite) == kRefusedWrite && store_to_table(look_up(root, address, Access{})))
+        return {.action = FaultAction::emulate, .error_code = clean | fault::kProtection};
     auto const judged = judge(root, address, access, Devices::yes);
     if (!judged.ok() && judged.error() == base::Error::preempted) {
         static_cast<void>(drain()); // a table that waits there is wanted again
@@ -82,7 +91,6 @@ template <Host H> FaultAnswer Paging<H>::handle_fault(Root const& root, base::Va
     if (!judged.ok())
         return {.action = FaultAction::stuck};
 
-    auto const clean = error_code & ~(fault::kProtection | fault::kReserved);
     switch (judged.value().verdict) {
     case Verdict::allowed: return {.action = FaultAction::retry};
     case Verdict::store_to_table: return {.action = FaultAction::emulate, .error_code = clean | fault::kProtection};
@@ -97,7 +105,7 @@ template <Host H> FaultAnswer Paging<H>::handle_fault(Root const& root, base::Va
 
 /// Looks for a leaf that allows @p access, as the MMU would: what most accesses find.
 template <Host H> auto Paging<H>::look_up(Root const& root, base::Vaddr address, Access access) -> Found {
-    Found found{.shadow = root.shadow, .index = 0, .leaf = {}, .recycled = recycled_.load(std::memory_order_acquire)};
+    Found found{.shadow = root.shadow, .recycled = recycled_.load(std::memory_order_acquire)};
     // What all entries allow: the bits that permit are all set, and the one that forbids is nowhere.
     std::uint64_t permitted = ~std::uint64_t{0};
     std::uint64_t forbidden = 0;
@@ -114,6 +122,7 @@ template <Host H> auto Paging<H>::look_up(Root const& root, base::Vaddr address,
             return found;
         found.shadow = entry.frame();
     }
+    found.writable = (permitted & pte::kWrite) != 0;
     auto const leaf = go_down(1);
     auto const needed = pte::kPresent | (access.write ? pte::kWrite : 0);
     bool const allowed = (permitted & needed) == needed && !(access.execute && (forbidden & pte::kNoExecute) != 0);
@@ -138,13 +147,13 @@ template <Host H> auto Paging<H>::find(Root const& root, base::Vaddr address, Ac
         auto const [verdict, at, leaf] = judged.value();
         if (verdict != Verdict::allowed)
             return base::Err{base::Error::bad_address};
-        return Found{at.shadow, at.index, leaf, at.recycled};
+        return Found{at.shadow, at.index, leaf, at.recycled, at.writable};
     }
 }
 
 template <Host H> base::Result<Resolved> Paging<H>::resolve(Root const& root, base::Vaddr address, Access access) {
     for (;;) {
-        auto const [shadow, index, leaf, recycled] = TRY(find(root, address, access));
+        auto const [shadow, index, leaf, recycled, writable] = TRY(find(root, address, access));
         if (!host_.reference(leaf.frame()).ok())
             continue;
         bool const counted = access.write && leaf.is_ram();

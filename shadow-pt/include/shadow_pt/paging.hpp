@@ -198,6 +198,10 @@ template <Host H> class Paging {
     /// A page fault of the guest. @p error_code is the CPU's, but for the U bit, which the caller decides.
     [[nodiscard]] FaultAnswer handle_fault(Root const& root, base::Vaddr address, std::uint32_t error_code);
 
+    /// True if the guest's tables map nothing at @p address: a fault there is the guest's own. Takes no lock and mends nothing, so
+    /// that a CPU may ask which counts as in the guest still; seen as the MMU sees tables that are changed meanwhile. False: perhaps.
+    [[nodiscard]] bool maps_nothing(Root const& root, base::Vaddr address);
+
     /// The page at @p address, as the guest itself could access it; does the work of its faults on the way. Holds a
     /// reference, and keeps the frame from becoming a table if it is for writing. `bad_address`: the guest could not.
     [[nodiscard]] base::Result<Resolved> resolve(Root const& root, base::Vaddr address, Access access);
@@ -311,8 +315,9 @@ template <Host H> class Paging {
     struct Found {
         Mfn shadow;
         unsigned index = 0;
-        ShadowEntry leaf;
+        ShadowEntry leaf{};
         std::uint64_t recycled = 0; ///< when the walk began
+        bool writable = false;      ///< as far as the entries above it go
     };
 
     // entries.hpp: the doors to the slots of shadows (SP-5)
@@ -449,6 +454,7 @@ template <Host H> class Paging {
     base::Result<Found> find(Root const& root, base::Vaddr address, Access access);
     void mend_leaf(Location const& at, Access access);
     bool is_l1(ShadowEntry leaf);
+    bool store_to_table(Found const& found);
 
     // grant.hpp
     base::Result<LockedEntry> lock_place(EntryPlace const& place);

@@ -243,23 +243,28 @@ template <std::invocable<std::uint64_t> Modify>
 base::Status Paging<H>::emulate_store(Root const& root, base::Vaddr address, Modify&& modify) {
     auto const index = static_cast<unsigned>(address.offset() / sizeof(std::uint64_t));
     for (;;) {
-        auto const [verdict, at, leaf] = TRY(judge(root, address, Access{.write = true}, Devices::yes));
-        if (verdict != Verdict::store_to_table)
-            return base::Err{verdict == Verdict::allowed ? base::Error::preempted : base::Error::bad_address};
+        auto found = look_up(root, address, Access{});
+        if (!store_to_table(found)) {
+            auto const [verdict, at, leaf] = TRY(judge(root, address, Access{.write = true}, Devices::yes));
+            if (verdict != Verdict::store_to_table)
+                return base::Err{verdict == Verdict::allowed ? base::Error::preempted : base::Error::bad_address};
+            found = {at.shadow, at.index, leaf, at.recycled, at.writable};
+        }
         // Nobody can have made another domain's frame of it: this CPU has not flushed since it read the entry.
-        auto& frame = host_.frame(leaf.frame());
+        auto const table = found.leaf.frame();
+        auto& frame = host_.frame(table);
         if (!frame.lock_table(1))
             continue;
         typename FrameState::TableLock const lock{frame};
-        if (slot(at.shadow, at.index).load().frame() != leaf.frame() || overtaken(at))
+        if (slot(found.shadow, found.index).load().frame() != table || overtaken(found.recycled))
             continue;
         Counters::bump(counters_.stores_emulated);
-        auto const before = guest_slot(leaf.frame(), index).load();
+        auto const before = guest_slot(table, index).load();
         GuestEntry const value{std::forward<Modify>(modify)(before.raw())};
         if (value == before)
             return {};
         bool narrowed = false;
-        return change_leaf(leaf.frame(), index, Change{value, UpdateMode::normal, Source{}}, narrowed);
+        return change_leaf(table, index, Change{value, UpdateMode::normal, Source{}}, narrowed);
     }
 }
 

@@ -109,6 +109,24 @@ template <Host H> auto Paging<H>::why_empty(Location const& at) -> Emptiness {
     return settled ? Emptiness::refused : Emptiness::moved;
 }
 
+template <Host H> bool Paging<H>::maps_nothing(Root const& root, base::Vaddr address) {
+    auto const recycled = recycled_.load(std::memory_order_acquire);
+    auto shadow = root.shadow;
+    for (unsigned level = 4; level >= 1; --level) {
+        auto const index = base::table_index(address, level);
+        auto const entry = slot(shadow, index).load();
+        if (entry.empty()) {
+            auto const table = page(shadow).table();
+            bool const nothing = table.valid() && !guest_slot(table, index).load().present();
+            return nothing && host_.frame(table).link() == shadow && !overtaken(recycled);
+        }
+        if (!entry.present())
+            return false;
+        shadow = entry.frame();
+    }
+    return false;
+}
+
 /// Locks the L1 that translates @p address; `invalid` if there is none.
 template <Host H> auto Paging<H>::lock_entry(Root const& root, base::Vaddr address) -> base::Result<LockedEntry> {
     for (;;) {

@@ -46,18 +46,19 @@ inline void check_decoding(base::Bytes code, CodeMode mode, emulate::Instruction
 /// A store keeps to its operand, to the flags of arithmetic, and to moving on by its own length.
 inline void check_store(base::Bytes code, CodeMode mode, arch::Registers const& registers,
                         emulate::Instruction const& instruction, std::uint64_t old) {
-    emulate::SegmentBases const bases{.fs = 0x1000, .gs = 0x2000};
-    base::Vaddr const at = emulate::effective_address(instruction, registers, bases);
+    auto const bases = [] { return emulate::SegmentBases{.fs = 0x1000, .gs = 0x2000}; };
+    base::Vaddr const at = emulate::effective_address(instruction, registers, bases());
     auto const store = emulate::decode_store(code, mode, registers, bases, at);
     if (!store)
         return;
     unsigned const size = store.value().size();
     ASSERT(store.value().address() == at && at.raw() % size == 0);
-    auto const effect = store.value().apply(old, registers);
+    auto after = registers;
+    auto const effect = store.value().apply(old, after);
     std::uint64_t const operand = emulate::truncate(~std::uint64_t{0}, size) << (8 * (at.raw() & 7));
     ASSERT(((effect.entry ^ old) & ~operand) == 0);
-    ASSERT(((effect.registers.rflags ^ registers.rflags) & ~(emulate::kStatusFlags | emulate::kResume)) == 0);
-    ASSERT(effect.registers.rip == registers.rip || effect.registers.rip == registers.rip + instruction.length);
+    ASSERT(((after.rflags ^ registers.rflags) & ~(emulate::kStatusFlags | emulate::kResume)) == 0);
+    ASSERT(after.rip == registers.rip || after.rip == registers.rip + instruction.length);
     ASSERT(effect.single_step == ((registers.rflags & emulate::kTrap) != 0));
 }
 

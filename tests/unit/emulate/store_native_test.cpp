@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "emulate/rflags.hpp"
+#include "unit/emulate/applied.hpp"
 #include "unit/emulate/code.hpp"
 #include "unit/emulate/native.hpp"
 #include "unit/emulate/random_stores.hpp"
@@ -35,10 +36,11 @@ struct StoreNative : testing::Test {
     testing::AssertionResult agree(Trial const& trial, char const* name, std::uint64_t undefined_flags = 0) {
         auto const failure = [&] { return testing::AssertionFailure() << describe(name, trial) << std::hex; };
         base::Vaddr const fault{native.entry_address()};
-        auto const store = decode_store(trial.bytes, CodeMode::bits64, trial.registers, {}, fault);
+        auto const store = decode_store(
+            trial.bytes, CodeMode::bits64, trial.registers, [] { return SegmentBases{}; }, fault);
         if (!store)
             return failure() << "refused, " << static_cast<int>(store.error());
-        auto const emulated = store.value().apply(trial.entry, trial.registers);
+        auto const emulated = test::applied(store.value(), trial.entry, trial.registers);
 
         arch::Registers registers = trial.registers;
         std::uint64_t entry = trial.entry;

@@ -40,11 +40,8 @@ Result<Target> PagingHost::translate_device(Gfn gfn) {
     return Target{.frame = mfn, .kind = TargetKind::device, .shown = gfn};
 }
 
-Result<Target> PagingHost::translate_own(Gfn gfn) {
-    if (Mfn const frame = domain_.gfns.hold(gfn); frame.valid()) {
-        auto const kind = system_.frames.info(frame).special() ? TargetKind::special : TargetKind::own;
-        return Target{.frame = frame, .kind = kind, .shown = gfn};
-    }
+/// What is not in the domain's map.
+Result<Target> PagingHost::translate_unmapped(Gfn gfn) {
     // Special pages of a direct domain have their machine frames as numbers; of a translated one, gfns in the map.
     Mfn const mfn{gfn.raw()};
     if (!domain_.translated() && system_.frames.valid(mfn)) {
@@ -90,17 +87,6 @@ std::optional<Target> PagingHost::named(Gfn gfn) {
     return device.ok() ? std::optional{device.value()} : std::nullopt;
 }
 
-Mfn PagingHost::named_frame(Gfn gfn) { return domain_.gfns.named(gfn); }
-
-bool PagingHost::still_names(Gfn gfn, Mfn frame) const {
-    return domain_.translated() ? system_.frames.gfn_of(frame) == gfn : gfn.raw() == frame.raw();
-}
-
-bool PagingHost::translates(Gfn gfn, Mfn frame) const {
-    auto const& info = system_.frames.info(frame);
-    return still_names(gfn, frame) && info.owner_id() == domain_.id && info.has(mm::frame_in_gfn_map);
-}
-
 base::Status PagingHost::reference(Mfn frame) { return system_.frames.take_reference(frame); }
 
 void PagingHost::release(Mfn frame, TargetKind kind) {
@@ -108,9 +94,7 @@ void PagingHost::release(Mfn frame, TargetKind kind) {
         system_.frames.drop_reference(frame);
 }
 
-void PagingHost::mark_dirty(Mfn frame) {
-    if (system_.frames.info(frame).owner_id() == domain_.id && !domain_.log.on())
-        return; // most often: its own, and nobody wants to know
+void PagingHost::mark_in_log(Mfn frame) {
     if (Domain* const owner = owner_of(frame); owner != nullptr)
         owner->log.mark(system_.frames.gfn_of(frame));
 }

@@ -62,15 +62,6 @@ void print_stack(Vcpu& vcpu, Vaddr at) {
 
 } // namespace
 
-void trace_hypercall(Vcpu const& vcpu, std::uint64_t number, std::array<std::uint64_t, 6> const& args) {
-    auto& cpu = vcpu.domain.system.this_cpu();
-    cpu.calls.add({.tsc = cpu.slice_start,
-                   .domain = vcpu.domain.id.raw(),
-                   .vcpu = static_cast<std::uint16_t>(vcpu.id.raw()),
-                   .number = static_cast<std::uint32_t>(number),
-                   .args = {args[0], args[1], args[2]}});
-}
-
 void trace_refusal(Vcpu const& vcpu, std::uint64_t number, std::array<std::uint64_t, 6> const& args, base::Error why) {
     if constexpr (kPrintRefusals)
         console::guest(Level::debug, "{}{}: hypercall {}({:#x}, {:#x}, {:#x}, {:#x}): {}", vcpu.domain.id, vcpu.id,

@@ -51,10 +51,14 @@ class Frame {
     frame.push(registers.rip);
 }
 
+/// Where a frame ends.
+Vaddr top_of_stack(domain::Vcpu const& vcpu, arch::Registers const& registers, bool from_user) {
+    return Vaddr{(from_user ? vcpu.kernel_sp : registers.rsp) & ~std::uint64_t{15}};
+}
+
 /// Where @p frame goes.
 Vaddr place(Frame const& frame, domain::Vcpu const& vcpu, arch::Registers const& registers, bool from_user) {
-    std::uint64_t const top = (from_user ? vcpu.kernel_sp : registers.rsp) & ~std::uint64_t{15};
-    return Vaddr{top - std::as_bytes(frame.words()).size()};
+    return Vaddr{top_of_stack(vcpu, registers, from_user).raw() - std::as_bytes(frame.words()).size()};
 }
 
 /// The frame is at @p stack: the kernel goes on there.
@@ -96,6 +100,11 @@ Status bounce_to_kernel(domain::Vcpu& vcpu, arch::Registers& registers, Bounce c
     bool const from_user = !vcpu.in_kernel();
     enter_kernel_mode(vcpu);
     return deliver(vcpu, registers, compose(vcpu, registers, bounce, from_user), bounce, from_user);
+}
+
+bool stack_known(domain::Vcpu& vcpu, arch::Registers const& registers) {
+    Vaddr const last{top_of_stack(vcpu, registers, !vcpu.in_kernel()).raw() - sizeof(std::uint64_t)};
+    return vcpu.domain.system.this_cpu().kernel_pages.find(last, sizeof(std::uint64_t)).valid();
 }
 
 bool bounce_in_guest(domain::Vcpu& vcpu, arch::Registers& registers, Bounce const& bounce) {

@@ -34,7 +34,6 @@ constexpr std::uint8_t kDebug = 1;
 constexpr std::uint8_t kInvalidOpcode = 6;
 constexpr std::uint8_t kDeviceNotAvailable = 7;
 constexpr std::uint8_t kGeneralProtection = 13;
-constexpr std::uint8_t kPageFault = 14;
 
 Status bounce_as_raised(domain::Vcpu& vcpu, arch::Registers& registers) {
     auto const vector = static_cast<std::uint8_t>(registers.vector);

@@ -8,6 +8,7 @@
 #include "domain/domain.hpp"
 #include "domain/guest_memory.hpp"
 #include "domain/preemption.hpp"
+#include "domain/shared_words.hpp"
 #include "emulate/store.hpp"
 #include "guest/bounce.hpp"
 
@@ -26,26 +27,24 @@ Status emulate_store(domain::Vcpu& vcpu, arch::Registers& registers, domain::Vcp
                      bool& single_step) {
     std::array<std::byte, 15> code;
     auto const length = domain::fetch_instruction(vcpu, Vaddr{registers.rip}, code);
+    auto const bases = [] { return emulate::SegmentBases{arch::fs_base(), arch::gs_base()}; };
     auto const store = emulate::decode_store(std::span{code}.first(length),
                                              domain::code_mode(vcpu, static_cast<std::uint16_t>(registers.cs)),
-                                             registers, {arch::fs_base(), arch::gs_base()}, address);
+                                             registers, bases, address);
     if (!store)
         return base::Err{base::Error::invalid};
-    emulate::StoreOperation::Effect effect{};
-    for (;;) {
-        Status const done = vcpu.domain.paging.emulate_store(root.tables, address, [&](std::uint64_t old) {
-            effect = store.value().apply(old, registers);
-            return effect.entry;
-        });
-        // Preempted: the guest executes the instruction again, from unchanged registers.
-        if (!done && done.error() == base::Error::preempted)
-            return {};
-        TRY(done);
-        break;
-    }
-    registers = effect.registers;
-    single_step = effect.single_step;
-    return {};
+    auto const before = registers;
+    Status const done = vcpu.domain.paging.emulate_store(root.tables, address, [&](std::uint64_t old) {
+        auto const effect = store.value().apply(old, registers);
+        single_step = effect.single_step;
+        return effect.entry;
+    });
+    if (done)
+        return {};
+    registers = before;
+    single_step = false;
+    // Preempted: the guest executes the instruction again.
+    return done.error() == base::Error::preempted ? Status{} : done;
 }
 
 Status handle_ldt_fault(domain::Vcpu& vcpu, arch::Registers& registers, std::uint64_t offset) {
@@ -57,6 +56,21 @@ Status handle_ldt_fault(domain::Vcpu& vcpu, arch::Registers& registers, std::uin
 }
 
 } // namespace
+
+bool page_fault_in_guest(domain::Vcpu& vcpu, arch::Registers& registers) {
+    if ((registers.error_code & shadow_pt::fault::kProtection) != 0 || !stack_known(vcpu, registers))
+        return false;
+    Vaddr const address = arch::fault_address();
+    if (!domain::guest_address(address) || !vcpu.domain.paging.maps_nothing(vcpu.root_of(vcpu.mode).tables, address))
+        return false;
+    auto const user = vcpu.in_kernel() ? 0 : shadow_pt::fault::kUser;
+    auto const error_code = (registers.error_code & ~(shadow_pt::fault::kUser | shadow_pt::fault::kReserved)) | user;
+    domain::TrapGate const gate = vcpu.traps[kPageFault];
+    if (!bounce_in_guest(vcpu, registers, {gate.address, gate.mask_events, error_code}))
+        return false;
+    domain::set_cr2(vcpu, address);
+    return true;
+}
 
 Status handle_page_fault(domain::Vcpu& vcpu, arch::Registers& registers, Vaddr address) {
     Vaddr const window = arch::ldt_window();

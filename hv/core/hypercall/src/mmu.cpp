@@ -50,10 +50,8 @@ base::Result<Domain*> other_domain(Call& call, std::uint16_t id) {
     return found;
 }
 
-base::Result<Subjects> subjects(Call& call, std::uint32_t foreign) {
+[[gnu::noinline]] base::Result<Subjects> other_subjects(Call& call, std::uint32_t foreign) {
     Subjects answer{.tables = &call.domain(), .owner = &call.domain(), .frames = {}};
-    if (foreign == DOMID_SELF)
-        return answer;
     auto const owner = static_cast<std::uint16_t>(foreign >> 16);
     if (owner != 0)
         answer.tables = TRY(other_domain(call, static_cast<std::uint16_t>(owner - 1)));
@@ -70,6 +68,12 @@ base::Result<Subjects> subjects(Call& call, std::uint32_t foreign) {
     if (answer.owner != answer.tables && !answer.frames.devices_only)
         answer.frames.other = answer.owner;
     return answer;
+}
+
+base::Result<Subjects> subjects(Call& call, std::uint32_t foreign) {
+    if (foreign == DOMID_SELF) // most often
+        return Subjects{.tables = &call.domain(), .owner = &call.domain(), .frames = {}};
+    return other_subjects(call, foreign);
 }
 
 /// What kind of request this is; nothing if it is not about a table's entry.

@@ -12,6 +12,7 @@
 #include "guest/bounce.hpp"
 #include "guest/exceptions.hpp"
 #include "guest/iret.hpp"
+#include "guest/page_fault.hpp"
 #include "guest/switch.hpp"
 #include "hypercall/dispatch.hpp"
 
@@ -119,8 +120,10 @@ bool event_due(Vcpu const& vcpu) {
 }
 
 /// What a guest does most, into its kernel and back, without coming out of it: the CPU still counts as in the guest, so
-/// that nothing is walked, locked or asked. False: nothing has happened.
+/// that nothing is locked, mended or asked. False: nothing has happened.
 bool answered_in_guest(Vcpu& vcpu, arch::Registers& frame) {
+    if (frame.vector != arch::kSyscallVector)
+        return frame.vector == guest::kPageFault && guest::page_fault_in_guest(vcpu, frame);
     if (!vcpu.in_kernel())
         return guest::system_call_in_guest(vcpu, frame);
     return frame.rax == __HYPERVISOR_iret && guest::iret_in_guest(vcpu, frame);
@@ -190,7 +193,7 @@ void enter_next(System& system, arch::Registers& frame) {
 void handle_exit(System& system, arch::Registers& frame) {
     Cpu& cpu = system.this_cpu();
     Vcpu& vcpu = *cpu.current.load(std::memory_order_relaxed);
-    if (frame.vector == arch::kSyscallVector && answered_in_guest(vcpu, frame)) {
+    if (answered_in_guest(vcpu, frame)) {
         if (!event_due(vcpu))
             return; // what others ask of this CPU meanwhile interrupts it in the guest
         come_out(cpu);

@@ -121,4 +121,32 @@ constexpr bool guest_address(base::Vaddr address) {
     return base::canonical(address) && (address.raw() < HYPERVISOR_VIRT_START || address.raw() >= HYPERVISOR_VIRT_END);
 }
 
+// --- PagingHost: what changes of entries ask for most, here so that it is no call --------------------------------------------
+
+inline base::Result<shadow_pt::Target> PagingHost::translate_own(base::Gfn gfn) {
+    auto const frame = domain_.gfns.hold(gfn);
+    if (!frame.valid())
+        return translate_unmapped(gfn);
+    auto const kind =
+        system_.frames.info(frame).special() ? shadow_pt::TargetKind::special : shadow_pt::TargetKind::own;
+    return shadow_pt::Target{.frame = frame, .kind = kind, .shown = gfn};
+}
+
+inline base::Mfn PagingHost::named_frame(base::Gfn gfn) { return domain_.gfns.named(gfn); }
+
+inline bool PagingHost::still_names(base::Gfn gfn, base::Mfn frame) const {
+    return domain_.translated() ? system_.frames.gfn_of(frame) == gfn : gfn.raw() == frame.raw();
+}
+
+inline bool PagingHost::translates(base::Gfn gfn, base::Mfn frame) const {
+    auto const& info = system_.frames.info(frame);
+    return still_names(gfn, frame) && info.owner_id() == domain_.id && info.has(mm::frame_in_gfn_map);
+}
+
+inline void PagingHost::mark_dirty(base::Mfn frame) {
+    if (system_.frames.info(frame).owner_id() == domain_.id && !domain_.log.on())
+        return; // most often: its own, and nobody wants to know
+    mark_in_log(frame);
+}
+
 } // namespace domain

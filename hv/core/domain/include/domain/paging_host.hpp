@@ -60,6 +60,8 @@ class PagingHost {
   private:
     [[nodiscard]] Domain* owner_of(base::Mfn frame) const;
     [[nodiscard]] base::Result<shadow_pt::Target> translate_own(base::Gfn gfn);
+    [[nodiscard]] base::Result<shadow_pt::Target> translate_unmapped(base::Gfn gfn);
+    void mark_in_log(base::Mfn frame);
     [[nodiscard]] base::Result<shadow_pt::Target> translate_identity(base::Gfn gfn);
     [[nodiscard]] base::Result<shadow_pt::Target> translate_device(base::Gfn gfn);
 

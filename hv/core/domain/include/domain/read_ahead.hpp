@@ -23,7 +23,10 @@ class ReadAhead {
         ASSERT(bytes.size() <= kMost);
         at_ = at;
         size_ = bytes.size();
-        std::memcpy(bytes_.data(), bytes.data(), bytes.size());
+        if (bytes.size() == kRequest) // most often; this way it is no call
+            std::memcpy(bytes_.data(), bytes.data(), kRequest);
+        else
+            std::memcpy(bytes_.data(), bytes.data(), bytes.size());
     }
     void forget() { size_ = 0; }
 
@@ -36,6 +39,8 @@ class ReadAhead {
     }
 
   private:
+    static constexpr std::size_t kRequest = 16; ///< one of mmu_update
+
     base::Vaddr at_;
     std::size_t size_ = 0;
     alignas(std::uint64_t) std::array<std::byte, kMost> bytes_{};

@@ -9,14 +9,21 @@
 
 #include "base/error.hpp"
 #include "base/frame.hpp"
+#include "domain/domain.hpp"
+#include "domain/system.hpp"
 #include "domain/vcpu.hpp"
 #include "shadow_pt/host.hpp"
 
 namespace domain {
 
-struct System;
-
-void trace_hypercall(Vcpu const& vcpu, std::uint64_t number, std::array<std::uint64_t, 6> const& args);
+inline void trace_hypercall(Vcpu const& vcpu, std::uint64_t number, std::array<std::uint64_t, 6> const& args) {
+    auto& cpu = vcpu.domain.system.this_cpu();
+    cpu.calls.add({.tsc = cpu.slice_start,
+                   .domain = vcpu.domain.id.raw(),
+                   .vcpu = static_cast<std::uint16_t>(vcpu.id.raw()),
+                   .number = static_cast<std::uint32_t>(number),
+                   .args = {args[0], args[1], args[2]}});
+}
 void trace_refusal(Vcpu const& vcpu, std::uint64_t number, std::array<std::uint64_t, 6> const& args, base::Error why);
 void trace_paging_refusal(Domain const& domain, shadow_pt::Refusal why, base::Gfn gfn);
 

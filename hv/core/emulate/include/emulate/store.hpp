@@ -8,9 +8,10 @@
 ///     if (!store) ...                                    // not one of ours: bounce the #PF
 ///     do {
 ///         old = read(store->entry());
-///         effect = store->apply(old, registers);
+///         after = registers;
+///         effect = store->apply(old, after);
 ///     } while (!exchange(store->entry(), old, effect.entry));
-///     registers = effect.registers;                      // flags, operands, RIP
+///     registers = after;                                 // flags, operands, RIP
 ///     if (effect.single_step) ...                        // raise #DB
 #pragma once
 
@@ -34,9 +35,8 @@ enum class StoreRefusal : std::uint8_t {
 class StoreOperation {
   public:
     struct Effect {
-        std::uint64_t entry = 0;     ///< the whole entry afterwards; may equal the old one
-        arch::Registers registers{}; ///< afterwards: RIP past the instruction, exact flags, operands
-        bool single_step = false;    ///< the guest had TF set: it is owed a #DB
+        std::uint64_t entry = 0;  ///< the whole entry afterwards; may equal the old one
+        bool single_step = false; ///< the guest had TF set: it is owed a #DB
     };
 
     StoreOperation(Instruction const& instruction, base::Vaddr address)
@@ -46,17 +46,18 @@ class StoreOperation {
     [[nodiscard]] base::Vaddr entry() const { return base::Vaddr{address_.raw() & ~std::uint64_t{7}}; }
     [[nodiscard]] unsigned size() const { return instruction_.operand_bytes; } ///< in bytes
 
-    /// What the instruction does when the entry holds @p old. @p before are the registers it was decoded with.
-    [[nodiscard]] Effect apply(std::uint64_t old, arch::Registers const& before) const;
+    /// What the instruction does when the entry holds @p old. @p registers are those it was decoded with, and become those
+    /// afterwards: RIP past the instruction, exact flags, operands.
+    [[nodiscard]] Effect apply(std::uint64_t old, arch::Registers& registers) const;
 
   private:
     Instruction instruction_;
     base::Vaddr address_;
 };
 
-/// Decodes the store at RIP that faulted at @p fault.
+/// Decodes the store at RIP that faulted at @p fault. @p bases are asked for only by what has a segment override.
 [[nodiscard]] base::Result<StoreOperation, StoreRefusal> decode_store(base::Bytes code, CodeMode mode,
                                                                       arch::Registers const& registers,
-                                                                      SegmentBases const& bases, base::Vaddr fault);
+                                                                      SegmentBases (*bases)(), base::Vaddr fault);
 
 } // namespace emulate

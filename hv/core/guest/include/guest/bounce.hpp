@@ -28,6 +28,8 @@ struct Bounce {
 /// kernel stack that cannot be written) means that the domain cannot go on: the caller crashes it.
 [[nodiscard]] base::Status bounce_to_kernel(domain::Vcpu& vcpu, arch::Registers& registers, Bounce const& bounce);
 
+/// True if bounce_in_guest() can be expected to find the kernel's stack.
+[[nodiscard]] bool stack_known(domain::Vcpu& vcpu, arch::Registers const& registers);
 /// The same, if that can be done while the CPU counts as in the guest: without a walk. False: nothing has happened.
 [[nodiscard, gnu::hot]] bool bounce_in_guest(domain::Vcpu& vcpu, arch::Registers& registers, Bounce const& bounce);
 

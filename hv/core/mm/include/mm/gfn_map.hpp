@@ -116,6 +116,9 @@ class GfnMap {
     static constexpr unsigned kRootEntries = 32;
     static constexpr std::uint64_t kEntriesAPage = 512;
 
+    [[nodiscard]] base::Mfn hold_translated(base::Gfn gfn);
+    [[nodiscard]] base::Mfn named_translated(base::Gfn gfn);
+
     struct Found {
         base::Gfn gfn;
         FrameRef reference;
@@ -137,5 +140,30 @@ class GfnMap {
     std::atomic<std::uint64_t> limit_{0};
     std::array<Entry, kRootEntries> root_{};
 };
+
+// --- look-up in a direct domain: here, since it is what changes of entries ask for most ------------------------------------
+
+inline base::Mfn GfnMap::hold(base::Gfn gfn) {
+    if (translated())
+        return hold_translated(gfn);
+    auto& table = allocator_.table();
+    base::Mfn const frame{gfn.raw()};
+    if (!table.take_reference(frame).ok())
+        return {};
+    // With the reference neither can change any more. What was given up is kept alive by entries only.
+    auto const& info = table.info(frame);
+    if (info.owner_id() == owner_ && info.has(frame_in_gfn_map))
+        return frame;
+    table.drop_reference(frame);
+    return {};
+}
+
+inline base::Mfn GfnMap::named(base::Gfn gfn) {
+    if (translated())
+        return named_translated(gfn);
+    auto& table = allocator_.table();
+    base::Mfn const frame{gfn.raw()};
+    return table.valid(frame) && table.info(frame).owner_id() == owner_ ? frame : base::Mfn{};
+}
 
 } // namespace mm
