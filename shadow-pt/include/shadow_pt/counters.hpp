@@ -22,7 +22,7 @@ struct Counters {
     Count entries_updated{0};       ///< by hypercalls
     Count stores_emulated{0};       ///< by faults (SP-18)
     Count hidden_faults{0};         ///< faults that the guest never saw (SP-15..17)
-    Count guest_faults{0};          ///< faults that were the guest's own
+    Count guest_faults{0};          ///< the guest's own, but for those told while in the guest (maps_nothing)
     Count flushes_for_tables{0};    ///< because a frame became a table while it could be in a TLB (SP-6)
     Count harvests{0};
     Count tables_harvested{0};  ///< visited by harvests (SP-20)
