@@ -10,17 +10,8 @@
 
 #include "host.hpp"
 
+namespace bench {
 namespace {
-
-using base::Gfn;
-using base::Mfn;
-using base::Vaddr;
-using bench::entry;
-using bench::Host;
-using bench::kPage;
-using bench::kTable;
-using shadow_pt::ShadowEntry;
-namespace pte = shadow_pt::pte;
 
 constexpr std::uint64_t kEntries = base::kTableEntries;
 constexpr std::uint64_t kL1MiB = 2; ///< that an L1 maps
@@ -112,3 +103,4 @@ BENCHMARK_CAPTURE(harvest, dense, false)->Apply(sizes);
 BENCHMARK_CAPTURE(harvest, scattered, true)->Apply(sizes);
 
 } // namespace
+} // namespace bench

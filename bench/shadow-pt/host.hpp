@@ -10,6 +10,11 @@
 
 namespace bench {
 
+using base::Gfn;
+using base::Mfn;
+using base::Vaddr;
+namespace pte = shadow_pt::pte;
+
 /// One domain whose gfns are machine frames (0 is none), on one CPU that flushes whenever it is asked to.
 class Host {
   public:
@@ -29,49 +34,49 @@ class Host {
         clock_.add_cpu(base::CpuId{0});
     }
 
-    std::uint64_t* table(base::Mfn frame) { return frames_[frame.raw()].words.data(); }
-    shadow_pt::FrameState& frame(base::Mfn frame) { return frames_[frame.raw()].state; }
-    base::Result<shadow_pt::Target> translate(base::Gfn gfn, shadow_pt::Wanted, Source) {
+    std::uint64_t* table(Mfn frame) { return frames_[frame.raw()].words.data(); }
+    shadow_pt::FrameState& frame(Mfn frame) { return frames_[frame.raw()].state; }
+    base::Result<shadow_pt::Target> translate(Gfn gfn, shadow_pt::Wanted, Source) {
         if (gfn.raw() == 0 || gfn.raw() >= own_)
             return base::Err{base::Error::invalid};
         ++frames_[gfn.raw()].references;
-        return shadow_pt::Target{.frame = base::Mfn{gfn.raw()}, .kind = shadow_pt::TargetKind::own, .shown = gfn};
+        return shadow_pt::Target{.frame = Mfn{gfn.raw()}, .kind = shadow_pt::TargetKind::own, .shown = gfn};
     }
-    std::optional<shadow_pt::Target> named(base::Gfn gfn) {
-        return shadow_pt::Target{.frame = base::Mfn{gfn.raw()}, .kind = shadow_pt::TargetKind::own, .shown = gfn};
+    std::optional<shadow_pt::Target> named(Gfn gfn) {
+        return shadow_pt::Target{.frame = Mfn{gfn.raw()}, .kind = shadow_pt::TargetKind::own, .shown = gfn};
     }
-    base::Mfn named_frame(base::Gfn gfn) { return base::Mfn{gfn.raw()}; }
-    bool still_names(base::Gfn gfn, base::Mfn frame) { return gfn.raw() == frame.raw(); }
-    bool translates(base::Gfn gfn, base::Mfn frame) { return still_names(gfn, frame); }
-    base::Status reference(base::Mfn frame) {
+    Mfn named_frame(Gfn gfn) { return Mfn{gfn.raw()}; }
+    bool still_names(Gfn gfn, Mfn frame) { return gfn.raw() == frame.raw(); }
+    bool translates(Gfn gfn, Mfn frame) { return still_names(gfn, frame); }
+    base::Status reference(Mfn frame) {
         ++frames_[frame.raw()].references;
         return {};
     }
-    void release(base::Mfn frame, shadow_pt::TargetKind) { --frames_[frame.raw()].references; }
-    base::Result<base::Mfn> allocate_shadow() {
+    void release(Mfn frame, shadow_pt::TargetKind) { --frames_[frame.raw()].references; }
+    base::Result<Mfn> allocate_shadow() {
         if (pool_.empty())
             return base::Err{base::Error::no_memory};
-        base::Mfn const page = pool_.back();
+        Mfn const page = pool_.back();
         pool_.pop_back();
         return page;
     }
-    base::Result<base::Mfn> allocate_shadow_at_once() { return allocate_shadow(); }
-    base::Mfn next_shadow() { return {}; } // the pool is large enough: nothing is evicted
+    base::Result<Mfn> allocate_shadow_at_once() { return allocate_shadow(); }
+    Mfn next_shadow() { return {}; } // the pool is large enough: nothing is evicted
     std::uint64_t shadows_in_use() { return frames_.size() - own_ - pool_.size(); }
-    void free_shadow(base::Mfn frame, shadow_pt::Stamp) { pool_.push_back(frame); }
-    void mark_dirty(base::Mfn) {}
-    void foreign_writer(base::Mfn, bool) {}
-    base::Mfn next_own(base::Gfn& gfn) {
-        base::Mfn const frame{gfn.raw()};
+    void free_shadow(Mfn frame, shadow_pt::Stamp) { pool_.push_back(frame); }
+    void mark_dirty(Mfn) {}
+    void foreign_writer(Mfn, bool) {}
+    Mfn next_own(Gfn& gfn) {
+        Mfn const frame{gfn.raw()};
         gfn = gfn + 1;
-        return frame.raw() < own_ ? frame : base::Mfn{};
+        return frame.raw() < own_ ? frame : Mfn{};
     }
     bool should_yield() { return false; }
     shadow_pt::TlbClock& clock() { return clock_; }
     void retire(shadow_pt::Stamp) { clock_.end_flush(base::CpuId{0}, clock_.begin_flush()); }
-    void root_entry_changed(base::Mfn, unsigned, std::uint64_t) {}
+    void root_entry_changed(Mfn, unsigned, std::uint64_t) {}
     shadow_pt::EntryRules rules(Source) { return {}; }
-    void refused(shadow_pt::Refusal, base::Gfn) {}
+    void refused(shadow_pt::Refusal, Gfn) {}
 
   private:
     struct Frame {
@@ -82,14 +87,13 @@ class Host {
 
     std::uint64_t const own_;
     std::vector<Frame> frames_;
-    std::vector<base::Mfn> pool_;
+    std::vector<Mfn> pool_;
     shadow_pt::TlbClock clock_;
 };
 static_assert(shadow_pt::Host<Host>);
 
-inline constexpr std::uint64_t kTable =
-    shadow_pt::pte::kPresent | shadow_pt::pte::kWrite | shadow_pt::pte::kUser | shadow_pt::pte::kAccessed;
-inline constexpr std::uint64_t kPage = kTable | shadow_pt::pte::kDirty;
+inline constexpr std::uint64_t kTable = pte::kPresent | pte::kWrite | pte::kUser | pte::kAccessed;
+inline constexpr std::uint64_t kPage = kTable | pte::kDirty;
 
 constexpr std::uint64_t entry(std::uint64_t gfn, std::uint64_t flags) { return gfn << base::kPageShift | flags; }
 

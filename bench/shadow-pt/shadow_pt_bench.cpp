@@ -7,16 +7,8 @@
 
 #include "host.hpp"
 
+namespace bench {
 namespace {
-
-using base::Gfn;
-using base::Mfn;
-using base::Vaddr;
-using bench::entry;
-using bench::Host;
-using bench::kPage;
-using bench::kTable;
-namespace pte = shadow_pt::pte;
 
 /// A guest's tables: one L4, L3 and L2 that lead to `tables` L1s, each of which maps the same 512 data frames.
 ///
@@ -147,3 +139,4 @@ void walk(benchmark::State& state) {
 BENCHMARK(walk);
 
 } // namespace
+} // namespace bench
