@@ -55,6 +55,11 @@ Status handle_ldt_fault(domain::Vcpu& vcpu, arch::Registers& registers, std::uin
                              registers.error_code & ~shadow_pt::fault::kUser);
 }
 
+/// The CPU always says "user": for the guest it is so only in its user mode.
+std::uint32_t as_the_guest_sees_it(domain::Vcpu const& vcpu, std::uint32_t error_code) {
+    return (error_code & ~shadow_pt::fault::kUser) | (vcpu.in_kernel() ? 0 : shadow_pt::fault::kUser);
+}
+
 } // namespace
 
 bool page_fault_in_guest(domain::Vcpu& vcpu, arch::Registers& registers) {
@@ -63,8 +68,7 @@ bool page_fault_in_guest(domain::Vcpu& vcpu, arch::Registers& registers) {
     Vaddr const address = arch::fault_address();
     if (!domain::guest_address(address) || !vcpu.domain.paging.maps_nothing(vcpu.root_of(vcpu.mode).tables, address))
         return false;
-    auto const user = vcpu.in_kernel() ? 0 : shadow_pt::fault::kUser;
-    auto const error_code = (registers.error_code & ~(shadow_pt::fault::kUser | shadow_pt::fault::kReserved)) | user;
+    auto const error_code = as_the_guest_sees_it(vcpu, registers.error_code & ~shadow_pt::fault::kReserved);
     domain::TrapGate const gate = vcpu.traps[kPageFault];
     if (!bounce_in_guest(vcpu, registers, {gate.address, gate.mask_events, error_code}))
         return false;
@@ -80,9 +84,7 @@ Status handle_page_fault(domain::Vcpu& vcpu, arch::Registers& registers, Vaddr a
     if (arch::reveal(address))
         return {};
 
-    // The CPU always says "user": for the guest it is so only in its user mode.
-    std::uint32_t const user = vcpu.in_kernel() ? 0 : shadow_pt::fault::kUser;
-    std::uint32_t const error_code = (registers.error_code & ~shadow_pt::fault::kUser) | user;
+    auto const error_code = as_the_guest_sees_it(vcpu, registers.error_code);
     if (!domain::guest_address(address))
         return bounce_page_fault(vcpu, registers, address, error_code & ~shadow_pt::fault::kReserved);
 
