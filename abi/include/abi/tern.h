@@ -180,6 +180,18 @@ struct tern_harvest {
     uint64_t nanoseconds;  /* of collecting */
     uint64_t flush_nanoseconds;
 };
+
+/* struct tern_suspend_port: `port`, one of the caller's that waits for the domain to bind to it, is raised when that next suspends itself
+ * (SHUTDOWN_suspend): once, and in place of VIRQ_DOM_EXC, so that nobody else has work to do while a guest stands still. 0: no port,
+ * from now on. If the port is no more when it happens, there is VIRQ_DOM_EXC. Whether it has happened already, the caller looks
+ * afterwards. -EINVAL: no such port; or the domain is the caller's own. */
+#define TERN_set_suspend_port 12
+
+struct tern_suspend_port {
+    uint16_t domain;
+    uint16_t unused; /* 0 */
+    uint32_t port;
+};
 /* NOLINTEND */
 
 #endif

@@ -60,6 +60,15 @@ Notice EventTable::raise_pirq(Port port, std::uint32_t pirq) {
     return one.state == State::pirq && one.number == pirq ? raise(port) : Notice{};
 }
 
+Result<Notice> EventTable::raise_waiting(Port port, base::DomId remote) {
+    if (!exists(port))
+        return Err{Error::invalid};
+    LockGuard const guard{lock_};
+    if (channel(port).state != State::unbound || channel(port).number != remote.raw())
+        return Err{Error::invalid};
+    return raise(port);
+}
+
 Result<Notice> EventTable::unmask(Port port) {
     if (!exists(port))
         return Err{Error::invalid};

@@ -7,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "hypervisor/watch.hpp"
-
 namespace hypervisor {
 namespace {
 
@@ -63,21 +61,22 @@ bool take_back(Toolstack const& tools, std::uint32_t domain) {
     }
 }
 
-Result<void> ask_to_suspend(Toolstack const& tools, std::uint32_t domain, std::chrono::milliseconds patience) {
+Result<void> ask_to_suspend(Toolstack const& tools, std::uint32_t domain, Watch& watch, SuspendBell& bell,
+                            std::chrono::milliseconds patience) {
     auto const who = "domain " + std::to_string(domain);
-    auto watch = TRY(Watch::on(tools, {"@releaseDomain"}));
     TRY(write_node(tools, domain, kShutdown, "suspend"));
     Result<DomainState> state = fail(Kind::failed, "");
     auto const stopped = [&] {
         state = state_of(tools, domain);
         return !state || state.value().shut_down || state.value().dying;
     };
-    if (!watch.wait_until(stopped, patience)) {
+    auto const stops = [&] { return watch.wait_until(stopped, patience, bell.descriptor(), [&] { bell.hear(); }); };
+    if (!stops()) {
         if (take_back(tools, domain))
             return fail(Kind::failed, who + " did not answer when asked to suspend itself",
                         "is its kernel alive? xl console shows it");
         // It has begun. What it has begun ends: a guest that stops with nobody to let it go on would be lost.
-        if (!watch.wait_until(stopped, patience))
+        if (!stops())
             return fail(Kind::attention, who + " began to suspend itself and did not end",
                         "if xl list shows it as 's' later, xl unpause and xl resume do not help: xl destroy");
     }
@@ -136,16 +135,25 @@ Result<Way> way_of(Toolstack const& tools, std::uint32_t domain, std::chrono::mi
 Result<Suspension> Suspension::begin(Toolstack const& tools, std::uint32_t domain, Way way,
                                      std::chrono::milliseconds patience) {
     Suspension suspension{tools, domain, way};
-    if (way == Way::cooperative)
-        TRY(ask_to_suspend(tools, domain, patience));
-    else if (xc_domain_pause(tools.control(), domain) != 0)
+    if (way == Way::cooperative) {
+        // They are given up with the suspension, not now: while the guest stands still, xenstored has better things to do.
+        auto& watch = suspension.watch_.emplace(TRY(Watch::on(tools, {"@releaseDomain"})));
+        auto& bell = suspension.bell_.emplace(TRY(SuspendBell::of(tools, domain)));
+        TRY(ask_to_suspend(tools, domain, watch, bell, patience));
+    } else if (xc_domain_pause(tools.control(), domain) != 0) {
         return fail_errno("domain " + std::to_string(domain) + " cannot be paused");
+    }
     suspension.stopped_ = true;
     return suspension;
 }
 
 Suspension::Suspension(Suspension&& other) noexcept
-    : tools_{other.tools_}, domain_{other.domain_}, way_{other.way_}, stopped_{std::exchange(other.stopped_, false)} {}
+    : tools_{other.tools_},
+      domain_{other.domain_},
+      way_{other.way_},
+      watch_{std::move(other.watch_)},
+      bell_{std::move(other.bell_)},
+      stopped_{std::exchange(other.stopped_, false)} {}
 
 Suspension::~Suspension() { static_cast<void>(resume()); }
 

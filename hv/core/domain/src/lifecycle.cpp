@@ -186,6 +186,19 @@ void let_all_vcpus_go(Domain& domain) {
         perform(system, system.scheduler.resume(vcpu->entity, system.now()));
 }
 
+/// False: nobody waits for it to suspend itself.
+bool tell_who_waits(Domain& domain) {
+    base::Port const port{domain.suspend_port.exchange(0)};
+    Domain* const dom0 = domain.system.find(base::DomId{0});
+    if (port.raw() == 0 || dom0 == nullptr)
+        return false;
+    auto const notice = dom0->events.raise_waiting(port, domain.id);
+    if (!notice.ok())
+        return false;
+    deliver(notice.value());
+    return true;
+}
+
 } // namespace
 
 void tell_of_end(System& system) {
@@ -209,7 +222,8 @@ void shut_down(Domain& domain, std::uint32_t reason) {
     }
     domain.stamps.shut_down = domain.system.now();
     stop_all_vcpus(domain);
-    tell_of_end(domain.system);
+    if (reason != SHUTDOWN_suspend || !tell_who_waits(domain))
+        tell_of_end(domain.system);
 }
 
 void resume(Domain& domain) {

@@ -64,6 +64,19 @@ Answer swap_frames(Call& call) {
     return 0;
 }
 
+Answer set_suspend_port(Call& call) {
+    auto const request = TRY(call.read<tern_suspend_port>(1));
+    auto* const subject = TRY(another(call, request.domain));
+    if (request.port != 0) {
+        auto const port = call.domain().events.saved(base::Port{request.port});
+        if (!port.ok() || !port.value() || port.value()->state != events::State::unbound ||
+            port.value()->number != request.domain)
+            return Err{Error::invalid};
+    }
+    subject->suspend_port.store(request.port);
+    return 0;
+}
+
 } // namespace
 
 Answer tern_op(Call& call) {
@@ -81,6 +94,7 @@ Answer tern_op(Call& call) {
     case TERN_get_stamps: return get_stamps(call);
     case TERN_track: return track(call);
     case TERN_harvest: return harvest(call);
+    case TERN_set_suspend_port: return set_suspend_port(call);
     default: return Err{Error::not_implemented};
     }
 }

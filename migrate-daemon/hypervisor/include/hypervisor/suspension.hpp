@@ -8,11 +8,14 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 
 #include "hypervisor/domains.hpp"
 #include "hypervisor/failure.hpp"
+#include "hypervisor/suspend_bell.hpp"
 #include "hypervisor/toolstack.hpp"
+#include "hypervisor/watch.hpp"
 
 namespace hypervisor {
 
@@ -45,6 +48,8 @@ class Suspension {
     Toolstack const* tools_;
     std::uint32_t domain_;
     Way way_;
+    std::optional<Watch> watch_;
+    std::optional<SuspendBell> bell_;
     bool stopped_ = false;
 };
 

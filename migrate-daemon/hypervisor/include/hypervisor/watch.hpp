@@ -21,13 +21,19 @@ class Watch {
     ~Watch();
 
     /// Looks by @p done at once and after each change, until it is true. False: not within @p patience.
-    bool wait_until(std::function<bool()> const& done, std::chrono::milliseconds patience);
+    bool wait_until(std::function<bool()> const& done, std::chrono::milliseconds patience) {
+        return wait_until(done, patience, -1, [] {});
+    }
+    /// ... and whenever @p descriptor can be read, after @p hear has done so.
+    bool wait_until(std::function<bool()> const& done, std::chrono::milliseconds patience, int descriptor,
+                    std::function<void()> const& hear);
 
   private:
-    explicit Watch(Toolstack const& tools) : store_{tools.store()} {}
+    explicit Watch(Toolstack const& tools);
     void take_all();
 
     xs_handle* store_;
+    std::string token_;
     std::vector<std::string> paths_;
 };
 

@@ -18,6 +18,7 @@ extern "C" {
 #include <libxl_utils.h>
 #include <xencall.h>
 #include <xenctrl.h>
+#include <xenevtchn.h>
 #include <xenforeignmemory.h>
 #include <xenguest.h>
 #include <xenstore.h>

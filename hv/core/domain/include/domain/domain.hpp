@@ -112,6 +112,7 @@ struct Domain : events::Owner {
     std::atomic<std::uint32_t> shutdown_code{~0U};
     std::atomic<bool> shut_down{false};
     std::atomic<bool> dying{false};
+    std::atomic<std::uint32_t> suspend_port{0}; ///< of domain 0: raised when it suspends itself; 0: none
     Stamps stamps;
     Teardown teardown; ///< of the CPU that has made it busy
 };

@@ -88,6 +88,8 @@ class EventTable {
     Notice raise_virq(std::uint32_t virq, base::VcpuId vcpu = {});
     /// @p port is what bind_pirq gave; nothing happens if it is not bound to @p pirq any more.
     Notice raise_pirq(base::Port port, std::uint32_t pirq);
+    /// Of a port that waits for @p remote to bind to it, as if that had bound to it and sent. `invalid`: @p port is none.
+    [[nodiscard]] base::Result<Notice> raise_waiting(base::Port port, base::DomId remote);
     /// Clears the mask bit, and tells the vCPU what it missed.
     [[nodiscard]] base::Result<Notice> unmask(base::Port port);
 
