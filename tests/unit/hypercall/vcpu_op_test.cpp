@@ -170,4 +170,42 @@ TEST_F(VcpuOp, WhatFirmwareCallsItsCpuIsToldOfAVcpuThatStaysOnOne) {
     EXPECT_EQ(call(__HYPERVISOR_vcpu_op, VCPUOP_get_physid, 1, kNowhere), kEfault);
 }
 
+class HardwareTimer : public Kernel {
+  protected:
+    void wake_at(std::uint64_t deadline) {
+        vcpu_set_singleshot_timer_t const wanted{.timeout_abs_ns = deadline, .flags = 0};
+        ASSERT_EQ(call(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, put(wanted)), 0);
+    }
+    std::size_t times_set() { return hypervisor.machine.count(arch_fake::Event::Kind::set_timer); }
+    void milliseconds_go_by(std::uint64_t count) { hypervisor.machine.tsc += count * hypervisor.machine.tsc_khz; }
+    /// Comes out with an interrupt: the timer's, if it is due.
+    void is_interrupted() { static_cast<void>(call(__HYPERVISOR_xen_version, XENVER_version)); }
+    bool fired() { return !hypervisor.vcpu().singleshot.queued(); }
+};
+
+TEST_F(HardwareTimer, IsLeftAloneWhenADeadlineMovesAway) {
+    auto const now = hypervisor.system->now();
+    wake_at(now + 2'000'000);
+    auto const before = times_set();
+    for (std::uint64_t later = 3; later <= 9; ++later)
+        wake_at(now + later * 1'000'000);
+    EXPECT_EQ(times_set(), before) << "it fires early, once";
+
+    wake_at(now + 1'000'000);
+    EXPECT_EQ(times_set(), before + 1);
+}
+
+TEST_F(HardwareTimer, ThatFiredEarlyIsSetAgain) {
+    auto const now = hypervisor.system->now();
+    wake_at(now + 2'000'000);
+    wake_at(now + 5'000'000);
+    milliseconds_go_by(3);
+    is_interrupted();
+    EXPECT_FALSE(fired());
+    EXPECT_LE(hypervisor.system->clock.now(hypervisor.machine.this_cpu().timer), now + 5'100'000);
+    milliseconds_go_by(3);
+    is_interrupted();
+    EXPECT_TRUE(fired());
+}
+
 } // namespace

@@ -43,10 +43,12 @@ std::uint64_t next_deadline(Cpu const& cpu) { return std::min(cpu.timers.next_de
 /// The CPU is at the door, and holds no pointer to a domain that it has found.
 void pass(Cpu& cpu) { cpu.passes.store(cpu.passes.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
 
-/// Has the hardware timer fire when this CPU has something to do.
+/// Has the hardware timer fire when this CPU has something to do, or before: then there is nothing to do, and it is set again. A
+/// guest that sleeps and wakes moves its deadline ahead of itself each time, and setting the timer costs more than one that
+/// fires in vain now and then.
 void set_alarm(System& system, Cpu& cpu) {
     std::uint64_t const deadline = next_deadline(cpu);
-    if (deadline == cpu.alarm)
+    if (deadline >= cpu.alarm)
         return;
     cpu.alarm = deadline;
     arch::set_timer(system.clock.tsc_at(deadline));
@@ -139,14 +141,14 @@ void answer(Cpu& cpu, Vcpu& vcpu, arch::Registers& frame) {
     } else if (guest::is_exception(frame.vector)) {
         guest::handle_exception(vcpu, frame);
     } else {
-        cpu.alarm_passed(); // an interrupt: perhaps the timer's
+        cpu.alarm_passed(vcpu.domain.system.now()); // an interrupt: perhaps the timer's
     }
 }
 
 /// Goes on with the guest that came out, if there is nothing else to do: then nobody needs to know what time it is, since a timer
 /// that is due meanwhile interrupts the guest at once. False: nothing has happened.
 bool straight_back(Cpu& cpu, Vcpu& vcpu) {
-    if (cpu.requests.load(std::memory_order_relaxed) != 0 || event_due(vcpu) || next_deadline(cpu) != cpu.alarm)
+    if (cpu.requests.load(std::memory_order_relaxed) != 0 || event_due(vcpu) || next_deadline(cpu) < cpu.alarm)
         return false;
     pass(cpu);
     return may_go_in(cpu);
@@ -164,6 +166,7 @@ void enter_next(System& system, arch::Registers& frame) {
     for (;;) {
         pass(cpu);
         auto const now = system.now();
+        cpu.alarm_passed(now);
         cpu.timers.run_expired(now);
         auto const requests = cpu.requests.exchange(0, std::memory_order_seq_cst);
         if ((requests & domain::request_flush) != 0)
@@ -179,7 +182,6 @@ void enter_next(System& system, arch::Registers& frame) {
                 cpu.idle.end(system.now());
             }
             cpu.holds_nothing.store(false, std::memory_order_seq_cst);
-            cpu.alarm_passed();
             continue;
         }
         Vcpu& vcpu = *cpu.current.load(std::memory_order_relaxed);

@@ -75,13 +75,16 @@ struct alignas(2048) Cpu {
     timing::TimerQueue timers;
     std::uint64_t slice_start = 0;        ///< TSC at which the hypercall began (SP-9)
     std::uint64_t decision_ends = 0;      ///< system time at which the scheduler wants to be asked again
-    std::uint64_t alarm = timing::kNever; ///< system time for which the hardware timer is set
+    std::uint64_t alarm = timing::kNever; ///< system time for which the hardware timer is set; kNever: it is not
     shadow_pt::FlushDebt debt;            ///< what the hypercall owes; empty between two
     ReadAhead ahead;
     CallTrace calls;
 
-    /// The hardware timer may have fired: it is to be set anew.
-    void alarm_passed() { alarm = 0; }
+    /// It is @p now: the hardware timer has fired, if it was to.
+    void alarm_passed(std::uint64_t now) {
+        if (now >= alarm)
+            alarm = timing::kNever;
+    }
 };
 
 } // namespace domain
