@@ -26,7 +26,8 @@ TEST("it ticks until it is ended") {
     for (std::uint64_t second = 1;; ++second) {
         std::uint64_t latest = 0;
         for (std::uint64_t i = 0; i < hz; ++i, next += period) {
-            poll(&nothing, 0, next);
+            while (now() < next) // whatever happens at any port ends a poll: here, that the console was read
+                poll(&nothing, 0, next);
             std::uint64_t const late = now() - next;
             latest = late > latest ? late : latest;
         }
