@@ -1,5 +1,6 @@
 /// tern-churn: makes many domains of one small kernel through libxenctrl, one after the other or all at once, sees each run, and
-/// ends them; then says how many frames are free that were not before. Runs in domain 0, on Tern and on Xen.
+/// ends them; then says how many frames are free that were not before. Or it leaves them there. Runs in domain 0, on Tern and on
+/// Xen.
 #include <getopt.h>
 
 #include <cerrno>
@@ -17,10 +18,11 @@ extern "C" {
 
 namespace {
 
-constexpr char const* kUsage = R"(usage: tern-churn KERNEL COUNT [--at-once] [--memory MIB]
+constexpr char const* kUsage = R"(usage: tern-churn KERNEL COUNT [--at-once | --leave] [--memory MIB] [--vcpus N]
 
-Makes COUNT domains of KERNEL, of MIB mebibytes each (4). One after the other: each is destroyed once it has run. --at-once: when
-all of them have been made, and each has run again since. Prints, in JSON, what it took, and the frames that did not come back.
+Makes COUNT domains of KERNEL, of MIB mebibytes (4) and N vCPUs (1) each. One after the other: each is destroyed once it has run.
+--at-once: when all of them have been made, and each has run again since. Prints, in JSON, what it took, and the frames that did not
+come back. --leave: they live on, and begin to run when all of them have been made.
 )";
 
 [[noreturn]] void fail(char const* what, unsigned nth) {
@@ -41,8 +43,8 @@ double seconds() {
 
 struct Wish {
     char const* kernel = nullptr;
-    unsigned count = 0, mebibytes = 4;
-    bool at_once = false;
+    unsigned count = 0, mebibytes = 4, vcpus = 1;
+    bool at_once = false, leave = false;
 };
 
 class Machine {
@@ -64,11 +66,11 @@ class Machine {
         return machine.free_pages;
     }
 
-    /// A running domain.
+    /// A domain that start() sets going.
     std::uint32_t make(unsigned nth) {
         std::uint32_t id = 0; // any
         xen_domctl_createdomain config{};
-        config.max_vcpus = 1;
+        config.max_vcpus = wish_.vcpus;
         config.max_evtchn_port = 1023;
         config.max_grant_frames = 4;
         config.max_maptrack_frames = 4;
@@ -76,14 +78,16 @@ class Machine {
         config.arch.emulation_flags = 0;
         if (xc_domain_create(xen_, &id, &config) != 0)
             fail("it is not made", nth);
-        if (xc_domain_max_vcpus(xen_, id, 1) != 0)
-            fail("it gets no vCPU", nth);
+        if (xc_domain_max_vcpus(xen_, id, wish_.vcpus) != 0)
+            fail("it gets no vCPUs", nth);
         if (xc_domain_setmaxmem(xen_, id, (wish_.mebibytes + 1) << 10) != 0)
             fail("it gets no memory", nth);
         build(id, nth);
+        return id;
+    }
+    void start(std::uint32_t id, unsigned nth) {
         if (xc_domain_unpause(xen_, id) != 0)
             fail("it does not start", nth);
-        return id;
     }
 
     /// Nanoseconds that it has run.
@@ -111,7 +115,7 @@ class Machine {
         if (image == nullptr)
             fail("no memory for its image", nth);
         image->flags = 0;
-        image->max_vcpus = 1;
+        image->max_vcpus = wish_.vcpus;
         bool const built = xc_dom_kernel_file(image, wish_.kernel) == 0 && xc_dom_boot_xen_init(image, xen_, id) == 0 &&
                            xc_dom_parse_image(image) == 0 && xc_dom_mem_init(image, wish_.mebibytes) == 0 &&
                            xc_dom_boot_mem_init(image) == 0 && xc_dom_build_image(image) == 0 &&
@@ -135,28 +139,39 @@ unsigned number(char const* text, long most) {
 
 Wish parse(int count, char** words) {
     Wish wish;
-    option const options[] = {{"at-once", no_argument, nullptr, 'a'}, {"memory", required_argument, nullptr, 'm'}, {}};
+    option const options[] = {{"at-once", no_argument, nullptr, 'a'},
+                              {"leave", no_argument, nullptr, 'l'},
+                              {"memory", required_argument, nullptr, 'm'},
+                              {"vcpus", required_argument, nullptr, 'v'},
+                              {}};
     for (int option = 0; (option = getopt_long(count, words, "", options, nullptr)) != -1;) {
         switch (option) {
         case 'a': wish.at_once = true; break;
+        case 'l': wish.leave = true; break;
         case 'm': wish.mebibytes = number(optarg, 1 << 20); break;
+        case 'v': wish.vcpus = number(optarg, 128); break;
         default: misuse();
         }
     }
-    if (optind + 2 != count)
+    if (optind + 2 != count || (wish.at_once && wish.leave))
         misuse();
     wish.kernel = words[optind];
     wish.count = number(words[optind + 1], 30'000);
     return wish;
 }
 
-} // namespace
+void leave(Machine& machine, unsigned count) {
+    std::vector<std::uint32_t> all;
+    for (unsigned nth = 1; nth <= count; ++nth)
+        all.push_back(machine.make(nth));
+    for (unsigned nth = 1; auto const id : all)
+        machine.start(id, nth++);
+}
 
-int main(int count, char** words) {
-    Wish const wish = parse(count, words);
-    Machine machine{wish};
+void churn(Machine& machine, Wish const& wish) {
     // The first one makes what dom0's kernel and libraries keep.
     std::uint32_t const first = machine.make(0);
+    machine.start(first, 0);
     machine.see_run(first, 0);
     machine.destroy(first, 0);
 
@@ -167,6 +182,7 @@ int main(int count, char** words) {
     for (unsigned nth = 1; nth <= wish.count; ++nth) {
         double const start = seconds();
         std::uint32_t const id = machine.make(nth);
+        machine.start(id, nth);
         last_took = seconds() - start;
         first_took = nth == 1 ? last_took : first_took;
         machine.see_run(id, nth);
@@ -186,5 +202,16 @@ int main(int count, char** words) {
         wish.count, wish.at_once ? "true" : "false", seconds() - begin, first_took, last_took,
         wish.at_once ? static_cast<double>(before - with_all) / wish.count : 0.0,
         static_cast<long long>(before) - static_cast<long long>(machine.free_frames()));
+}
+
+} // namespace
+
+int main(int count, char** words) {
+    Wish const wish = parse(count, words);
+    Machine machine{wish};
+    if (wish.leave)
+        leave(machine, wish.count);
+    else
+        churn(machine, wish);
     return 0;
 }
