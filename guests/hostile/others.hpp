@@ -1,7 +1,7 @@
 /// RAM that the guest does not own: the hypervisor's image, its heap, shadows, what each CPU has, what is free.
 #pragma once
 
-#include "dice.hpp"
+#include "lib/dice.hpp"
 #include "lib/memory.hpp"
 
 class Others {
@@ -10,7 +10,7 @@ class Others {
     static Others const& get();
 
     [[nodiscard]] std::uint64_t count() const { return count_; }
-    [[nodiscard]] lib::Frame any(Dice& dice) const { return at(dice.below(count_)); }
+    [[nodiscard]] lib::Frame any(lib::Dice& dice) const { return at(dice.below(count_)); }
     /// The @p index-th of them.
     [[nodiscard]] lib::Frame at(std::uint64_t index) const;
     template <typename Use> void for_each(Use const& use) const {

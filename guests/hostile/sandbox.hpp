@@ -1,7 +1,7 @@
 /// What a hostile kernel has to play with: pages of its own that it can do without, and numbers that look like something.
 #pragma once
 
-#include "dice.hpp"
+#include "lib/dice.hpp"
 #include "lib/guest.hpp"
 #include "lib/memory.hpp"
 
@@ -15,15 +15,17 @@ class Sandbox {
     static constexpr unsigned kPages = 12;
 
     /// One of its pages.
-    [[nodiscard]] lib::Page page(Dice& dice) const { return lib::Page{first_.pfn() + dice.below(kPages)}; }
+    [[nodiscard]] lib::Page page(lib::Dice& dice) const { return lib::Page{first_.pfn() + dice.below(kPages)}; }
     [[nodiscard]] lib::Page page(unsigned index) const { return lib::Page{first_.pfn() + index}; }
     [[nodiscard]] lib::Window const& window() const { return window_; }
     /// A page in which arguments are made up, and answers are left in its second half; always writable.
     [[nodiscard]] std::uint64_t* scratch() const { return scratch_.entries(); }
 
     /// A frame number: a sandbox page's, or one that the guest has no right to.
-    std::uint64_t frame(Dice& dice) const { return dice.once_in(2) ? page(dice).frame().raw() : foreign_frame(dice); }
-    std::uint64_t foreign_frame(Dice& dice) const {
+    std::uint64_t frame(lib::Dice& dice) const {
+        return dice.once_in(2) ? page(dice).frame().raw() : foreign_frame(dice);
+    }
+    std::uint64_t foreign_frame(lib::Dice& dice) const {
         std::uint64_t const choices[] = {0,
                                          1,
                                          0xa0,
@@ -41,7 +43,7 @@ class Sandbox {
         return dice.one_of(choices);
     }
     /// An address to read or write arguments at, and none that the guest's own kernel lies at.
-    std::uint64_t address(Dice& dice) const {
+    std::uint64_t address(lib::Dice& dice) const {
         std::uint64_t const choices[] = {0,
                                          kUnmapped,
                                          kHypervisor,
@@ -57,17 +59,17 @@ class Sandbox {
     }
     /// Any number, rather one of those at which things change; but no frame of the kernel's own, which are its to spoil, and
     /// without which it could not go on.
-    std::uint64_t number(Dice& dice) const {
+    std::uint64_t number(lib::Dice& dice) const {
         std::uint64_t const any = any_number(dice);
         return is_kernels(any) || is_kernels(any >> base::kPageShift) ? 0 : any;
     }
-    std::uint64_t domain(Dice& dice) const {
+    std::uint64_t domain(lib::Dice& dice) const {
         std::uint64_t const choices[] = {
             DOMID_SELF, 0, 1, 1234, DOMID_IO, DOMID_XEN, DOMID_COW, DOMID_INVALID, DOMID_IDLE, 0x1'7ff0, dice.next()};
         return dice.one_of(choices);
     }
     /// An entry of a page table, of any level, with any bits.
-    lib::Entry entry(Dice& dice) const {
+    lib::Entry entry(lib::Dice& dice) const {
         lib::Entry const bits[] = {lib::kWritable,
                                    lib::kReadOnly,
                                    lib::kTable,
@@ -82,7 +84,7 @@ class Sandbox {
         return mapped == shared_info_ ? 0 : mapped << 12 | dice.one_of(bits);
     }
     /// Sixteen words with any numbers, in the first half of the scratch page; what sixteen calls ask for does not overlap.
-    std::uint64_t* arguments(Dice& dice) const {
+    std::uint64_t* arguments(lib::Dice& dice) const {
         static unsigned turn = 0;
         std::uint64_t* const words = scratch() + 16 * (turn++ % 16);
         for (unsigned i = 0; i < 16; ++i)
@@ -95,7 +97,7 @@ class Sandbox {
   private:
     static constexpr std::uint64_t kFirstOfImage = 256;
 
-    std::uint64_t any_number(Dice& dice) const {
+    std::uint64_t any_number(lib::Dice& dice) const {
         switch (dice.below(8)) {
         case 0: return dice.below(8);
         case 1: return dice.below(5000);

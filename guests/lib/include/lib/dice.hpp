@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+namespace lib {
+
 class Dice {
   public:
     explicit Dice(std::uint64_t seed) : state_{seed} {}
@@ -19,3 +21,5 @@ class Dice {
   private:
     std::uint64_t state_;
 };
+
+} // namespace lib
