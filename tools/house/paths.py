@@ -22,5 +22,6 @@ def guest_names():
 
 
 def test_guests():
-    """Those that can fail: a benchmark only prints, a ticker and a hungry one have no end, and a husk never runs."""
-    return [name for name in guest_names() if name not in ("bench", "hungry", "husk", "ticker")]
+    """Those that can fail with nobody's help: a benchmark only prints, a ticker and a hungry one have no end, a husk never runs, and rings has
+    a test of its own (qemu.domu.rings)."""
+    return [name for name in guest_names() if name not in ("bench", "hungry", "husk", "rings", "ticker")]

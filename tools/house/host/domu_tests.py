@@ -291,6 +291,48 @@ def kernels(hypervisor):
     shell(ENDS + f"back {before} || {{ echo {before}; free; exit 1; }}; xl destroy web1; gone; " + CLEAN_LOG)
 
 
+# Our own guest that attacks rings, to its end; then what it said. $1 is its command line. In a run with a typist, dom0 types into its
+# console when it says that the ring is spoilt.
+RINGS = r"""set -e
+    log=/var/log/xen/console/guest-rings.log; rm -f $log
+    soon() { timeout 60 sh -c "until $1; do usleep 50000; done" || { echo "# never: $1"; xl list; cat $log; exit 1; }; }
+    attack() {
+        words=$1; shift
+        xl create /dev/null "name='rings'" "kernel='/usr/lib/tern/guests/rings'" memory=16 vcpus=2 "on_crash='destroy'" "extra='$words'" "$@" >/dev/null
+    }
+    types() {
+        home=/local/domain/$(xl domid rings)
+        soon "test -n \"\$(xenstore-read $home/data/spoilt 2>/dev/null)\""
+        echo typed >"$(xenstore-read $home/console/tty)"; xenstore-write $home/data/typed yes
+    }
+    ends() { timeout 200 sh -c 'while xl domid rings >/dev/null 2>&1; do usleep 50000; done' || { xl list; xl destroy rings; echo "# no end"; }; cat $log; }
+"""
+# Each ends its guest's connection to the store.
+STORE_ATTACKS = ("requests-far", "requests-back", "requests-taken", "requests-both", "answers-far", "answers-back", "answers-given",
+                 "length", "length-most")
+
+
+def rings(hypervisor):
+    """A guest of ours spoils the rings that dom0's daemons and back ends read. Afterwards they are the same processes, dom0's log is
+    clean, a neighbour answers, another guest can be made, and all memory comes back."""
+    shell = functools.partial(shared.HOSTS.shell, hypervisor)
+    daemons = shell(webs.SHELL + "set -e; web 1; answers 1; pidof xenstored xenconsoled").split()
+    assert len(daemons) == 2, daemons
+    before = shell(ENDS + "free").strip()
+    whole = r"""truncate -s 4M /tmp/rings; attack typist 'disk=["/tmp/rings,raw,xvda,rw"]'; types; ends"""
+    for script in (whole, *(f"attack store={name}; ends" for name in STORE_ATTACKS)):
+        said = shell(RINGS + script)
+        report = tap.parse(said)
+        assert not report.problem(), f"{script}: {report.problem()}\n{said}"
+        assert len(report.skipped) < len(report.passed), f"{script}: nothing was done"
+        shell(webs.SHELL + "set -e; answers 1")
+    shell(webs.SHELL + ENDS + f"""set -e
+        back {before} || {{ echo {before}; free; exit 1; }}
+        web 2; answers 2; xl destroy web2; xl destroy web1; gone
+        test "$(dmesg | grep -c 'bogus ring requests')" -ge 5
+        test "$(pidof xenstored xenconsoled)" = "{' '.join(daemons)}"; """ + CLEAN_LOG)
+
+
 def churn(hypervisor):
     """A thousand small domains, one after the other: none loses a frame. (Domain 0's own tables may grow by one or two.)"""
     made = json.loads(shared.HOSTS.shell(hypervisor, "tern-churn /usr/lib/tern/guests/ticker 1000"))
@@ -318,7 +360,7 @@ def record():
 
 
 OFTEN = (life, mistakes, devices, kernels, churn)
-SELDOM = (control, saved, many, crowd)  # minutes, which CI has not
+SELDOM = (control, saved, many, crowd, rings)  # minutes, which CI has not
 
 
 def tests_on(hypervisor, prefix, bodies):
