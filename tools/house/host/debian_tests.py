@@ -21,7 +21,7 @@ END_SECONDS = 300
 STRESS_SECONDS = 600
 STRESS = "cd /var/tmp && stress-ng --cpu 2 --vm 2 --vm-bytes 128M --fork 2 --io 2 --hdd 1 --hdd-bytes 64M --switch 2 --verify --metrics-brief"
 
-GUEST_HOST = shape.Shape(cpus=2, memory=4096, disks=((debian.LABEL, 2048), ("initrd", 256)))
+GUEST_HOST = shape.Shape(cpus=2, memory=4096, disks=((debian.LABEL, 2048), ("initrd", 256)), arguments="tern.shell")
 GUEST_STRESS_SECONDS = 180
 # An ordinary configuration; more vCPUs than the host has CPUs.
 GUEST = """name="debian"
