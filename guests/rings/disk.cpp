@@ -5,43 +5,21 @@
 #include <xen/io/protocols.h>
 
 #include "lib/guest.hpp"
-#include "store.hpp"
 #include "wait.hpp"
 
 using namespace lib;
-
-namespace {
-
-constexpr std::string_view kHome = "device/vbd/51712/";
-
-void allow(grant_ref_t ref, Page page, std::uint16_t flags = 0, domid_t to = 0) {
-    auto volatile& entry = grant(ref);
-    entry.domid = to;
-    entry.frame = static_cast<std::uint32_t>(page.frame().raw());
-    std::atomic_thread_fence(std::memory_order_release);
-    entry.flags = GTF_permit_access | flags;
-}
-
-} // namespace
 
 Disk& Disk::get() {
     static Disk disk;
     return disk;
 }
 
-Disk::Disk() : back_{Store::get().read(Text{kHome, "backend"})} {
+Disk::Disk() : device_{Text{"device/vbd/51712/"}} {
     allow(kRing, ring_);
     allow(kData, data_);
     allow(kReadOnly, data_, GTF_readonly);
     allow(kOthers, data_, 0, static_cast<domid_t>(self() + 1));
 }
-
-bool Disk::back_is(XenbusState wanted) {
-    Text const number{static_cast<unsigned>(wanted)};
-    return Store::get().await(Text{back_, "/state"}, [&](std::string_view value) { return value == number; });
-}
-
-void Disk::become(XenbusState state) { Store::get().write(Text{kHome, "state"}, Text{static_cast<unsigned>(state)}); }
 
 void Disk::offer() {
     __builtin_memset(ring_.entries(), 0, kPageSize);
@@ -50,41 +28,40 @@ void Disk::offer() {
     end_ = 0;
     port_ = static_cast<Port>(alloc_unbound(0));
     set_masked(port_, true);
-    Store& store = Store::get();
-    store.write(Text{kHome, "ring-ref"}, Text{kRing});
-    store.write(Text{kHome, "event-channel"}, Text{port_});
-    store.write(Text{kHome, "protocol"}, XEN_IO_PROTO_ABI_X86_64);
+    device_.set("ring-ref", Text{kRing});
+    device_.set("event-channel", Text{port_});
+    device_.set("protocol", XEN_IO_PROTO_ABI_X86_64);
 }
 
 bool Disk::connect() {
-    if (!back_is(XenbusStateInitWait))
+    if (!device_.back_is(XenbusStateInitWait))
         return false;
     offer();
-    become(XenbusStateInitialised);
-    bool const taken = back_is(XenbusStateConnected);
-    become(XenbusStateConnected);
+    device_.become(XenbusStateInitialised);
+    bool const taken = device_.back_is(XenbusStateConnected);
+    device_.become(XenbusStateConnected);
     return taken;
 }
 
 bool Disk::connects_wrongly(std::string_view key, std::string_view value) {
-    if (!back_is(XenbusStateInitWait))
+    if (!device_.back_is(XenbusStateInitWait))
         return false;
     offer();
-    Store::get().write(Text{kHome, key}, value);
-    become(XenbusStateInitialised);
-    bool const refused = back_is(XenbusStateClosing);
-    Store::get().ask(XS_RM, Text{kHome, key, kEnd});
+    device_.set(key, value);
+    device_.become(XenbusStateInitialised);
+    bool const refused = device_.back_is(XenbusStateClosing);
+    device_.forget(key);
     return refused;
 }
 
 bool Disk::close() {
-    become(XenbusStateClosed);
-    bool closed = back_is(XenbusStateClosed);
+    device_.become(XenbusStateClosed);
+    bool closed = device_.back_is(XenbusStateClosed);
     lib::close(port_);
     for (grant_ref_t const ref : {kRing, kData, kReadOnly, kOthers})
-        closed = closed && (grant(ref).flags & (GTF_reading | GTF_writing)) == 0;
-    become(XenbusStateInitialising);
-    return closed && back_is(XenbusStateInitWait);
+        closed = closed && !is_in_use(ref);
+    device_.become(XenbusStateInitialising);
+    return closed && device_.back_is(XenbusStateInitWait);
 }
 
 blkif_request Disk::good(std::uint8_t operation) const {

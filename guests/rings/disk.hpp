@@ -1,5 +1,4 @@
-/// The guest's end of a disk: <xen/io/blkif.h> with one ring of one page, connected and closed by what both ends write into the
-/// store (<xen/io/xenbus.h>).
+/// The guest's end of a disk: <xen/io/blkif.h> with one ring of one page, which can be connected again and again.
 #pragma once
 
 #include <cstdint>
@@ -8,12 +7,10 @@
 #include "abi/xen.hpp"
 
 #include <xen/io/blkif.h>
-#include <xen/io/xenbus.h>
 
+#include "device.hpp"
 #include "lib/events.hpp"
-#include "lib/grants.hpp"
 #include "lib/memory.hpp"
-#include "text.hpp"
 
 class Disk {
   public:
@@ -24,7 +21,7 @@ class Disk {
 
     static Disk& get();
     /// xvda, if the domain was given one.
-    [[nodiscard]] bool exists() const { return !std::string_view{back_}.empty(); }
+    [[nodiscard]] bool exists() const { return device_.exists(); }
 
     /// Offers a ring, and waits for the back end to take it.
     bool connect();
@@ -54,10 +51,8 @@ class Disk {
   private:
     Disk();
     void offer();
-    bool back_is(XenbusState wanted);
-    void become(XenbusState state);
 
-    Text back_;
+    Device device_;
     lib::Page ring_ = lib::fresh_page(), data_ = lib::fresh_page();
     lib::Port port_ = 0;
     RING_IDX end_ = 0;

@@ -319,7 +319,8 @@ def rings(hypervisor):
     daemons = shell(webs.SHELL + "set -e; web 1; answers 1; pidof xenstored xenconsoled").split()
     assert len(daemons) == 2, daemons
     before = shell(ENDS + "free").strip()
-    whole = r"""truncate -s 4M /tmp/rings; attack typist 'disk=["/tmp/rings,raw,xvda,rw"]'; types; ends"""
+    cards = ", ".join(['"bridge=br0"'] * 7)  # two, and one for each attack that ends its card
+    whole = f"""truncate -s 4M /tmp/rings; attack typist 'disk=["/tmp/rings,raw,xvda,rw"]' 'vif=[{cards}]'; types; ends"""
     for script in (whole, *(f"attack store={name}; ends" for name in STORE_ATTACKS)):
         said = shell(RINGS + script)
         report = tap.parse(said)
@@ -329,7 +330,7 @@ def rings(hypervisor):
     shell(webs.SHELL + ENDS + f"""set -e
         back {before} || {{ echo {before}; free; exit 1; }}
         web 2; answers 2; xl destroy web2; xl destroy web1; gone
-        test "$(dmesg | grep -c 'bogus ring requests')" -ge 5
+        test "$(dmesg | grep -c 'bogus ring requests')" -ge 5; test "$(dmesg | grep -c 'disabling device')" -ge 5
         test "$(pidof xenstored xenconsoled)" = "{' '.join(daemons)}"; """ + CLEAN_LOG)
 
 
