@@ -25,7 +25,8 @@ constexpr char const* kUsage = R"(usage: tern-load COMMAND ...
   clock SECONDS                    calls of clock_gettime() a second
   vdso                             whether clock_gettime() needs the kernel
   tick PERIOD FILE                 each PERIOD microseconds; FILE has the ticks, and the longest time between two, in nanoseconds
-  check MIB SECONDS                writes to pages of MIB MiB here and there, and sees whether each is as it was left
+  check MIB SECONDS                writes to pages of MIB MiB here and there, and sees whether each is as it was left; ends before its
+                                   time if there is a file /tmp/enough
   dirty MIB RATE                   writes to each page of MIB MiB in turn, RATE MiB a second; 0: as fast as it can
   touch MIB SECONDS                writes to each page of MIB MiB in turn, as fast as it can: MiB a second
   beat ADDRESS PORT PERIOD         sends a datagram each PERIOD microseconds, before all others' work
@@ -186,7 +187,9 @@ void check(std::uint64_t mib, std::uint64_t seconds) {
         }
         ++checked;
     };
-    for (auto const end = Clock::now() + std::chrono::seconds{seconds}; Clock::now() < end;) {
+    constexpr std::uint64_t kBetweenLooks = 4096;
+    auto const enough = [&] { return checked % kBetweenLooks == 0 && access("/tmp/enough", F_OK) == 0; };
+    for (auto const end = Clock::now() + std::chrono::seconds{seconds}; Clock::now() < end && !enough();) {
         chance = chance * 6364136223846793005 + 1442695040888963407;
         auto const page = static_cast<std::size_t>(chance >> 33) % pattern.pages();
         see(page);
