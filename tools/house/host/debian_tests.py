@@ -127,6 +127,7 @@ def it_is_a_guest():
         check(console, f"{STRESS} --timeout {GUEST_STRESS_SECONDS}", 3 * GUEST_STRESS_SECONDS)
         check(console, GUEST_ANSWERS)
         console.type("systemctl poweroff\n")
+        console.wait(rb"reboot: System halted", END_SECONDS)  # read to its end: a serial line that nobody reads stops those who write to it
         laboratory.shell(f"timeout {END_SECONDS} sh -c 'while xl domid debian >/dev/null 2>&1; do usleep 100000; done'", seconds=2 * END_SECONDS)
         laboratory.shell(domu_tests.ENDS + f"set -e; gone; rm /tmp/initrd; back {before}; (! xenstore-ls | grep -q debian); " + dom0_tests.CLEAN_LOG, seconds=END_SECONDS)
         check_file_system(laboratory, "poweroff")
