@@ -6,11 +6,13 @@ import functools
 import re
 
 from house import paths
+from house.host import hosts, shape, shared
 from house.host.tests import HostTest, expect, tern
 
 GOLDEN = paths.ROOT / "tests/golden/xl"
 TABLES = {"info": "xl info", "list": "xl list", "vcpu-list": "xl vcpu-list", "sched-credit2": "xl sched-credit2",
           "cpupool-list": "xl cpupool-list", "uptime": "xl uptime", "xenstore-ls": "xenstore-ls"}
+UNREAD = 2 << 20  # octets: ten times what a socket keeps
 CLEAN_LOG = "(! dmesg | grep -E 'WARNING: CPU|BUG:|Call Trace|Oops')"
 
 
@@ -73,6 +75,14 @@ def no_refusal_is_new():
     assert seen <= documented, f"not in docs/abi-coverage.md: {sorted(seen - documented)}"
 
 
+def a_line_that_nobody_reads_stops_nobody():
+    """More is written to the console than its reader, who does not read, has room for: what is too much is lost, and the host goes on."""
+    laboratory = shared.HOSTS.laboratory(shape.Shape(hypervisor="tern", cpus=2, cpu=shape.CPU["tern"]))
+    with hosts.connect(laboratory.folder, f"{laboratory.shape.names[0]}.console"):
+        said = laboratory.shell(f"head -c {UNREAD} /dev/zero | tr '\\0' x >/dev/hvc0; xl list >/dev/null && echo lives")
+    assert said == "lives\n", said
+
+
 def tests_on(hypervisor, prefix):
     bodies = {"tools": the_tools_print_what_they_print_on_xen, "control": the_tools_change_what_they_show}
     return [HostTest(f"qemu.{prefix}.{name}", functools.partial(body, hypervisor)) for name, body in bodies.items()]
@@ -80,7 +90,8 @@ def tests_on(hypervisor, prefix):
 
 def tests():
     """On Tern: part of every test run."""
-    return tests_on("tern", "dom0") + [HostTest("qemu.dom0.refusals", no_refusal_is_new)]
+    return tests_on("tern", "dom0") + [HostTest("qemu.dom0.refusals", no_refusal_is_new),
+                                       HostTest("qemu.dom0.unread", a_line_that_nobody_reads_stops_nobody)]
 
 
 def tests_on_xen():

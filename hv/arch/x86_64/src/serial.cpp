@@ -24,10 +24,11 @@ constexpr std::uint8_t kReceived = 1U << 0;
 constexpr std::uint8_t kRoomToSend = 1U << 5; ///< the whole FIFO is empty
 constexpr std::uint8_t kAllSent = 1U << 6;
 constexpr unsigned kFifoBytes = 16;
-constexpr std::uint32_t kPatience = 1'000'000; ///< polls, then the byte is dropped: a dead line must not hang us
+constexpr std::uint32_t kPatience = 100'000; ///< polls of about a microsecond: 9600 baud send a FIFO in a sixth of that
 
 std::uint16_t port = 0; ///< 0: no console
 unsigned room = 0;      ///< bytes that the FIFO will take for sure
+bool stuck = false;     ///< it sends nothing: whoever writes waits no more until it does
 
 std::uint8_t parity_bits(char parity) {
     switch (parity) {
@@ -42,10 +43,17 @@ std::uint8_t parity_bits(char parity) {
 std::uint8_t read(Uart which) { return in8(static_cast<std::uint16_t>(port + which)); }
 void write(Uart which, std::uint8_t value) { out8(static_cast<std::uint16_t>(port + which), value); }
 
+/// A byte that a stuck line does not take is dropped: it must not hang us, nor all who wait for the console meanwhile.
 void send(std::uint8_t byte) {
     if (room == 0) {
-        for (std::uint32_t i = 0; i < kPatience && (read(line_status) & kRoomToSend) == 0; ++i)
+        for (std::uint32_t polls = stuck ? kPatience : 0; (read(line_status) & kRoomToSend) == 0; ++polls) {
+            if (polls >= kPatience) {
+                stuck = true;
+                return;
+            }
             pause();
+        }
+        stuck = false;
         room = kFifoBytes;
     }
     --room;
@@ -57,6 +65,7 @@ void send(std::uint8_t byte) {
 bool open_serial(SerialLine const& line) {
     port = line.port;
     room = 0;
+    stuck = false;
     write(scratch, 0x5a);
     if (read(scratch) != 0x5a) {
         close_serial();
