@@ -31,14 +31,14 @@ void wake_the_other_and_wait() {
     clear_pending(calls[id]);
 }
 
-constexpr Manner kManners[] = {{"how=spin", kForEver, go_on},
-                               {"how=yield", 20 * kMicrosecond, give_way},
-                               {"how=nap", 4900 * kMicrosecond, nap},
-                               {"how=wake", 150 * kMicrosecond, wake_the_other_and_wait}};
+constexpr Manner kManners[] = {{"spin", kForEver, go_on},
+                               {"yield", 20 * kMicrosecond, give_way},
+                               {"nap", 4900 * kMicrosecond, nap},
+                               {"wake", 150 * kMicrosecond, wake_the_other_and_wait}};
 
 Manner const& manner() {
     for (auto const& one : kManners)
-        if (command_line().find(one.word) != std::string_view::npos)
+        if (option("how=") == one.word)
             return one;
     return kManners[self() % std::size(kManners)];
 }

@@ -1,9 +1,6 @@
 #include "card.hpp"
 
-#include <atomic>
-
 #include "lib/guest.hpp"
-#include "wait.hpp"
 
 using namespace lib;
 
@@ -33,11 +30,9 @@ bool Card::connect() {
         return false;
     out().req_event = 1;
     in().req_event = 1;
-    port_ = static_cast<Port>(alloc_unbound(0));
-    set_masked(port_, true);
+    port_ = device_.offer_port();
     device_.set("tx-ring-ref", Text{first_});
     device_.set("rx-ring-ref", Text{first_ + 1});
-    device_.set("event-channel", Text{port_});
     device_.set("request-rx-copy", "1");
     device_.set("feature-rx-notify", "1");
     give_place();
@@ -58,17 +53,11 @@ netif_tx_request Card::good() const {
     return {.gref = first_ + 2, .offset = 0, .flags = 0, .id = static_cast<std::uint16_t>(end_), .size = kFrameSize};
 }
 
-void Card::tell() {
-    std::atomic_thread_fence(std::memory_order_release);
-    out().req_prod = end_;
-    out().rsp_event = end_;
-    notify();
-}
+void Card::tell() { publish(out(), end_, port_); }
 
 std::int16_t Card::answer() {
-    if (!wait_until(port_, [&] { return out().rsp_prod == end_; }))
+    if (!all_answered(out(), end_, port_))
         return kNoAnswer;
-    std::atomic_thread_fence(std::memory_order_acquire);
     return sent()[(end_ - 1) % kRequests].rsp.status;
 }
 
@@ -77,10 +66,7 @@ void Card::give_place() {
     auto volatile& request = places()[in_end_++ % __CONST_RING_SIZE(netif_rx, kPageSize)].req;
     request.id = 0;
     request.gref = first_ + 3;
-    std::atomic_thread_fence(std::memory_order_release);
-    in().req_prod = in_end_;
-    in().rsp_event = in_end_;
-    notify();
+    publish(in(), in_end_, port_);
 }
 
 bool Card::received() {

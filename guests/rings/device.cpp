@@ -1,7 +1,5 @@
 #include "device.hpp"
 
-#include <atomic>
-
 #include "store.hpp"
 
 using namespace lib;
@@ -11,6 +9,13 @@ Device::Device(Text const& home) : home_{home}, back_{Store::get().read(Text{hom
 void Device::set(std::string_view key, std::string_view value) const { Store::get().write(Text{home_, key}, value); }
 void Device::forget(std::string_view key) const { Store::get().ask(XS_RM, Text{home_, key, kEnd}); }
 void Device::become(XenbusState state) const { set("state", Text{static_cast<unsigned>(state)}); }
+
+Port Device::offer_port() const {
+    auto const port = static_cast<Port>(alloc_unbound(0));
+    set_masked(port, true);
+    set("event-channel", Text{port});
+    return port;
+}
 
 bool Device::back_is(XenbusState wanted) const {
     Text const number{static_cast<unsigned>(wanted)};

@@ -1,11 +1,8 @@
 #include "disk.hpp"
 
-#include <atomic>
-
 #include <xen/io/protocols.h>
 
 #include "lib/guest.hpp"
-#include "wait.hpp"
 
 using namespace lib;
 
@@ -26,10 +23,8 @@ void Disk::offer() {
     ring().req_event = 1;
     ring().rsp_event = 1;
     end_ = 0;
-    port_ = static_cast<Port>(alloc_unbound(0));
-    set_masked(port_, true);
+    port_ = device_.offer_port();
     device_.set("ring-ref", Text{kRing});
-    device_.set("event-channel", Text{port_});
     device_.set("protocol", XEN_IO_PROTO_ABI_X86_64);
 }
 
@@ -78,16 +73,10 @@ void Disk::put(blkif_request const& request) {
     __builtin_memcpy(const_cast<blkif_request*>(&slot(end_++)), &request, sizeof request);
 }
 
-void Disk::tell() {
-    std::atomic_thread_fence(std::memory_order_release);
-    ring().req_prod = end_;
-    ring().rsp_event = end_;
-    notify();
-}
+void Disk::tell() { publish(ring(), end_, port_); }
 
 std::int16_t Disk::answer() {
-    if (!wait_until(port_, [&] { return ring().rsp_prod == end_; }))
+    if (!all_answered(ring(), end_, port_))
         return kNoAnswer;
-    std::atomic_thread_fence(std::memory_order_acquire);
     return reinterpret_cast<blkif_response volatile&>(slot(end_ - 1)).status;
 }

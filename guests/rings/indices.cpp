@@ -59,26 +59,15 @@ constexpr Attack kAttacks[] = {
     {"length-most", [](Store& store, Ring&) { store.put_head(XS_WRITE, ~std::uint32_t{0}); }, XENSTORE_ERROR_PROTO},
 };
 
-/// The word after "store=".
-std::string_view asked_for() {
-    constexpr std::string_view kSign = "store=";
-    std::string_view words = command_line();
-    auto const at = words.find(kSign);
-    if (at == std::string_view::npos)
-        return {};
-    words.remove_prefix(at + kSign.size());
-    auto const end = words.find(' ');
-    return {words.data(), end == std::string_view::npos ? words.size() : end};
-}
-
 } // namespace
 
 TEST("a ring of the store's that cannot be is given up") {
     SKIP_UNLESS(!is_dom0(), kDomusOwn);
-    SKIP_UNLESS(!asked_for().empty(), "the run keeps its store");
+    auto const asked_for = option("store=");
+    SKIP_UNLESS(!asked_for.empty(), "the run keeps its store");
     Store& store = Store::get();
     for (auto const& attack : kAttacks) {
-        if (attack.name != asked_for())
+        if (attack.name != asked_for)
             continue;
         CHECK(!store.read("domid").empty());
         attack.make(store, store.ring());

@@ -10,7 +10,7 @@
 inline char const* not_in_this_run() {
     if (lib::is_dom0())
         return lib::kDomusOwn;
-    return lib::command_line().find("store=") != std::string_view::npos ? "the run is for its store" : nullptr;
+    return lib::option("store=").empty() ? nullptr : "the run is for its store";
 }
 
 /// Longer than any back end takes in an emulated machine that has others to emulate.

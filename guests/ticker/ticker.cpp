@@ -9,11 +9,11 @@ namespace {
 
 std::uint64_t ticks_a_second() {
     std::uint64_t number = 0;
-    auto const words = command_line();
-    auto const at = words.find("hz=");
-    for (std::size_t i = at + 3; at != std::string_view::npos && i < words.size() && words[i] >= '0' && words[i] <= '9';
-         ++i)
-        number = number * 10 + static_cast<std::uint64_t>(words[i] - '0');
+    for (char const digit : option("hz=")) {
+        if (digit < '0' || digit > '9')
+            break;
+        number = number * 10 + static_cast<std::uint64_t>(digit - '0');
+    }
     return number > 0 && number <= 100'000 ? number : 100;
 }
 

@@ -47,6 +47,15 @@ void map_shared() {
 start_info_t& startup() { return *info; }
 shared_info_t& shared() { return *reinterpret_cast<shared_info_t*>(shared_page); }
 std::string_view command_line() { return reinterpret_cast<char const*>(info->cmd_line); }
+std::string_view option(std::string_view key) {
+    auto words = command_line();
+    auto const at = words.find(key);
+    if (at == std::string_view::npos)
+        return {};
+    words.remove_prefix(at + key.size());
+    auto const end = words.find(' ');
+    return {words.data(), end == std::string_view::npos ? words.size() : end};
+}
 domid_t self() {
     static domid_t const id = [] {
         evtchn_status_t offer{

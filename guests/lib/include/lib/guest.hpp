@@ -15,6 +15,8 @@ start_info_t& startup();
 /// Mapped by guest_start() over a page of the guest's own.
 shared_info_t& shared();
 std::string_view command_line();
+/// The word after @p key, as "hz=", on the command line; empty if there is none.
+std::string_view option(std::string_view key);
 /// Else a domU, made by the toolstack.
 bool is_dom0();
 /// @p answer for dom0; another domain is told that it may not.
