@@ -60,11 +60,18 @@ Notice EventTable::raise_pirq(Port port, std::uint32_t pirq) {
     return one.state == State::pirq && one.number == pirq ? raise(port) : Notice{};
 }
 
-Result<Notice> EventTable::raise_waiting(Port port, base::DomId remote) {
-    if (!exists(port))
-        return Err{Error::invalid};
+bool EventTable::is_waiting(Port port, base::DomId remote) {
+    return exists(port) && channel(port).state == State::unbound && channel(port).number == remote.raw();
+}
+
+bool EventTable::waits_for(Port port, base::DomId remote) {
     LockGuard const guard{lock_};
-    if (channel(port).state != State::unbound || channel(port).number != remote.raw())
+    return is_waiting(port, remote);
+}
+
+Result<Notice> EventTable::raise_waiting(Port port, base::DomId remote) {
+    LockGuard const guard{lock_};
+    if (!is_waiting(port, remote))
         return Err{Error::invalid};
     return raise(port);
 }

@@ -67,12 +67,8 @@ Answer swap_frames(Call& call) {
 Answer set_suspend_port(Call& call) {
     auto const request = TRY(call.read<tern_suspend_port>(1));
     auto* const subject = TRY(another(call, request.domain));
-    if (request.port != 0) {
-        auto const port = call.domain().events.saved(base::Port{request.port});
-        if (!port.ok() || !port.value() || port.value()->state != events::State::unbound ||
-            port.value()->number != request.domain)
-            return Err{Error::invalid};
-    }
+    if (request.port != 0 && !call.domain().events.waits_for(base::Port{request.port}, subject->id))
+        return Err{Error::invalid};
     subject->suspend_port.store(request.port);
     return 0;
 }

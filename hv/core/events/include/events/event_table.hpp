@@ -99,6 +99,8 @@ class EventTable {
 
     // --- asking and changing -------------------------------------------------------------------------------------------
 
+    /// Whether @p port is there for @p remote to bind to, and it has not done so yet.
+    [[nodiscard]] bool waits_for(base::Port port, base::DomId remote);
     /// EVTCHNOP_status; `dom` and `port` are filled in, too.
     [[nodiscard]] base::Result<evtchn_status_t> status(base::Port port);
     /// The vCPU to notify from now on. Refused for what belongs to one vCPU: IPIs, and a vCPU's own VIRQs.
@@ -153,6 +155,7 @@ class EventTable {
     Channel& channel(base::Port port) { return channels_[port.raw()]; }
 
     // With the lock held:
+    bool is_waiting(base::Port port, base::DomId remote);
     base::Result<base::Port> take_free_port();
     base::Port bind(base::Port port, State state, std::uint32_t number, base::VcpuId vcpu);
     void release(base::Port port);
