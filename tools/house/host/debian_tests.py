@@ -35,11 +35,11 @@ extra="console=hvc0 root=LABEL=debian ro"
 """
 
 CLEAN_LOG = dom0_tests.CLEAN_LOG.replace("Oops", "Oops|rcu.*stall|blocked for more than|EXT4-fs error|I/O error")
-# Xen's unit starts xenstored, and makes domain 0 known to it.
 WELL = """
 state=$(systemctl is-system-running --wait) || { echo "$state"; systemctl --failed --no-legend; exit 1; }
 mount | grep -q '^/dev/.* on / type ext4 (rw'
 """ + CLEAN_LOG
+# Xen's unit starts xenstored, and makes domain 0 known to it.
 ANSWERS = f"""{WELL}
 systemctl is-active xen
 test "$(xenstore-read /local/domain/0/name)" = Domain-0
@@ -89,7 +89,8 @@ def check_file_system(laboratory, command):
 
 def started(wanted):
     files = debian.make()
-    return hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec", {debian.LABEL: files.root})
+    contents = {debian.LABEL: files.root, "initrd": files.initramfs}
+    return hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec", contents)
 
 
 def it_boots_reboots_and_powers_off(wanted):
@@ -114,11 +115,10 @@ def it_bears_a_load_and_halts(wanted):
 
 def it_is_a_guest():
     """From its own initramfs and a disk, on four vCPUs of a host with two CPUs: it comes up, bears a load, and its end is seen."""
-    files = debian.make()
-    contents = {debian.LABEL: files.root, "initrd": files.initramfs}
-    with hosts.temporary(GUEST_HOST, disk.make(GUEST_HOST), paths.BUILD / "exec", contents) as laboratory:
+    with started(GUEST_HOST) as laboratory:
+        size = debian.Files().initramfs.stat().st_size
         before = laboratory.shell(domu_tests.ENDS + "free").strip()
-        laboratory.shell(f"set -e; head -c {files.initramfs.stat().st_size} /dev/vm/initrd >/tmp/initrd; echo '{GUEST}' >/tmp/cfg; xl create /tmp/cfg >/dev/null")
+        laboratory.shell(f"set -e; head -c {size} /dev/vm/initrd >/tmp/initrd; echo '{GUEST}' >/tmp/cfg; xl create /tmp/cfg >/dev/null")
         console = terminal.of(laboratory, GUEST_HOST.names[0])
         console.type("xl console debian\n")
         console.log_in(LOGIN_SECONDS)
@@ -128,8 +128,7 @@ def it_is_a_guest():
         check(console, GUEST_ANSWERS)
         console.type("systemctl poweroff\n")
         console.wait(rb"reboot: System halted", END_SECONDS)  # read to its end: a serial line that nobody reads stops those who write to it
-        laboratory.shell(f"timeout {END_SECONDS} sh -c 'while xl domid debian >/dev/null 2>&1; do usleep 100000; done'", seconds=2 * END_SECONDS)
-        laboratory.shell(domu_tests.ENDS + f"set -e; gone; rm /tmp/initrd; back {before}; (! xenstore-ls | grep -q debian); " + dom0_tests.CLEAN_LOG, seconds=END_SECONDS)
+        laboratory.shell(domu_tests.ENDS + f"set -e; gone {END_SECONDS}; rm /tmp/initrd; back {before}; (! xenstore-ls | grep -q debian); " + dom0_tests.CLEAN_LOG, seconds=2 * END_SECONDS)
         check_file_system(laboratory, "poweroff")
 
 

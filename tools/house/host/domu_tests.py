@@ -17,7 +17,7 @@ UP = """up() {
     kill $reader 2>/dev/null || true; rm /tmp/console
 }
 """
-ENDS = """gone() { timeout 60 sh -c 'until test "$(xl list | wc -l)" = 2; do :; done'; }
+ENDS = """gone() { timeout ${1:-60} sh -c 'until test "$(xl list | wc -l)" = 2; do :; done'; }
 # Domain 0's own tables grow a little meanwhile; that every frame comes back is hypercall.DomainLife's to show.
 back() { now=$(free); test $((now - $1)) -le 4 && test $(($1 - now)) -le 4; }
 free() { xl info | awk '/^free_memory/ { print $3 }'; }
@@ -263,7 +263,7 @@ START, LIVE = 112, 88
 def crowd(hypervisor):
     """A hundred and twenty-eight on 16 GiB: each gives memory back before the next starts."""
     all_at_once(shape.Shape(hypervisor=hypervisor, cpus=2, cpu="qemu64", memory=16384, dom0_memory=2048), 128, f"memory={START}",
-         f"answers $n; xl mem-set web$n {LIVE}; timeout 120 sh -c \"until xl list web$n | grep -q ' {LIVE} *1 '; do usleep 50000; done\"")
+                f"answers $n; xl mem-set web$n {LIVE}; timeout 120 sh -c \"until xl list web$n | grep -q ' {LIVE} *1 '; do usleep 50000; done\"")
 
 
 # A kernel of ours, to its end; then what it said.

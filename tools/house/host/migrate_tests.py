@@ -173,10 +173,9 @@ ENOUGH = """wget -qO- http://10.0.0.101/cgi-bin/enough
 def hundred(times=100):
     """So many times in a row into a file and out of it: the guest's memory is as it left it, and its connection lives on."""
     script = "set -e\n" + webs.SHELL + ENDS + f"""
-        there_and_back() {{ migrate --save web1 /tmp/x 2>/dev/null; migrate --restore /tmp/x; answers 1; }}
         web 1 memory={128 + LOST_EACH_TIME * times}; answers 1; before=$(free)
         serve wget -qO /tmp/checked "http://10.0.0.101/cgi-bin/load?check+24+{DAY}"
-        for n in $(seq {times}); do there_and_back; test ! -s /tmp/checked; done
+        for n in $(seq {times}); do migrate --save web1 /tmp/x 2>/dev/null; migrate --restore /tmp/x; answers 1; test ! -s /tmp/checked; done
         {ENOUGH}
         back "$before"; timeout 120 xl shutdown -w web1 >/dev/null; gone; """ + CLEAN_LOG
     shared.HOSTS.shell("tern", script, seconds=60 * times)
