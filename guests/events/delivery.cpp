@@ -182,9 +182,12 @@ TEST("polling does not sleep if a port is pending, masked or not, nor past its d
     Port const ports[2] = {pair.there, pair.here};
     CHECK_EQ(poll(ports, 2), 0);
     clear_pending(pair.here);
-    std::uint64_t const start = now();
-    CHECK_EQ(poll(ports, 2, start + 2 * kMillisecond), 0);
-    CHECK(now() >= start + 2 * kMillisecond);
+    // Any event of the domain's may end a poll of several ports; a domU's console daemon sends some for the line above.
+    std::uint64_t const deadline = now() + 2 * kMillisecond;
+    unsigned polls = 0;
+    for (; now() < deadline; ++polls)
+        CHECK_EQ(poll(ports, 2, deadline), 0);
+    CHECK(polls < 10);
     CHECK_EQ(poll(ports, 2, 1), 0); // long ago
     CHECK_EQ(poll(nullptr, 0, now() + kMillisecond), 0);
 }

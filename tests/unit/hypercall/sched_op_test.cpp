@@ -114,6 +114,61 @@ TEST_F(SchedOp, AKernelChoosesACpuForAWhileAndTheToolstackWaits) {
     EXPECT_EQ(other.call(__HYPERVISOR_sched_op, SCHEDOP_pin_override, kNowhere), kEperm) << "which is asked first";
 }
 
+class Poll : public SchedOp {
+  protected:
+    struct Channel {
+        evtchn_port_t here, there;
+    };
+    /// From domain 0 to the other one. No port of the other one's is told of by an upcall: that would wake it as well.
+    Channel channel() {
+        other.domain->shared.evtchn_mask[0] = ~xen_ulong_t{0};
+        evtchn_alloc_unbound_t const offer{.dom = DOMID_SELF, .remote_dom = 0, .port = 0};
+        EXPECT_EQ(other.call(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, other.put(offer)), 0);
+        auto const there = other.get<evtchn_alloc_unbound_t>().port;
+        evtchn_bind_interdomain_t const bind{.remote_dom = 1, .remote_port = there, .local_port = 0};
+        EXPECT_EQ(call(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, put(bind)), 0);
+        return {.here = get<evtchn_bind_interdomain_t>().local_port, .there = there};
+    }
+    void send(Channel const& channel) {
+        EXPECT_EQ(call(__HYPERVISOR_event_channel_op, EVTCHNOP_send, put(evtchn_send_t{.port = channel.here})), 0);
+    }
+    void polls(std::initializer_list<evtchn_port_t> ports) {
+        sched_poll_t request{};
+        request.nr_ports = static_cast<unsigned>(ports.size());
+        request.ports.p = reinterpret_cast<evtchn_port_t*>(SecondDomain::kScratch + 0x100);
+        std::uint64_t offset = 0x100;
+        for (evtchn_port_t const port : ports) {
+            other.put(port, offset);
+            offset += sizeof port;
+        }
+        EXPECT_THROW(other.call(__HYPERVISOR_sched_op, SCHEDOP_poll, other.put(request)), Idle);
+        EXPECT_TRUE(sleeps());
+    }
+    bool sleeps() { return other.vcpu().entity.blocked(); }
+
+    SecondDomain other{hypervisor};
+    Channel one = channel(), two = channel();
+};
+
+TEST_F(Poll, OfOnePortIsEndedByThatOneOnly) {
+    polls({one.there});
+    send(two);
+    EXPECT_TRUE(sleeps());
+    send(one);
+    EXPECT_FALSE(sleeps());
+}
+
+TEST_F(Poll, OfSeveralPortsOrNoneIsEndedByAny) {
+    Channel const three = channel();
+    polls({one.there, two.there});
+    send(three);
+    EXPECT_FALSE(sleeps());
+    other.enter();
+    polls({});
+    send(one);
+    EXPECT_FALSE(sleeps());
+}
+
 TEST_F(SchedOp, ACommandThatIsNotThereIsSaidToBe) { EXPECT_EQ(call(__HYPERVISOR_sched_op, 8, kScratch), kEnosys); }
 
 } // namespace

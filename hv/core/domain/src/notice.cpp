@@ -3,6 +3,16 @@
 #include "domain/running.hpp"
 
 namespace domain {
+namespace {
+
+bool polls_for(Vcpu const& vcpu, base::Port port) {
+    if (!vcpu.polling.load(std::memory_order_seq_cst))
+        return false;
+    auto const polled = vcpu.polled.load(std::memory_order_relaxed);
+    return polled == base::Port{} || polled == port;
+}
+
+} // namespace
 
 void deliver(events::Notice const& notice) {
     if (notice.owner == nullptr)
@@ -15,7 +25,7 @@ void deliver(events::Notice const& notice) {
         return;
     // The port became pending before we look for pollers; they say that they poll before they look at the port.
     for (Vcpu* const vcpu : owner.vcpus)
-        if (vcpu->polling.load(std::memory_order_seq_cst))
+        if (polls_for(*vcpu, notice.port))
             notify(*vcpu);
 }
 

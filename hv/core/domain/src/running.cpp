@@ -47,8 +47,9 @@ void block(Vcpu& vcpu) {
     wait_unless_due(vcpu, upcall_pending(vcpu));
 }
 
-Polling::Polling(Vcpu& vcpu) : vcpu_{vcpu} {
+Polling::Polling(Vcpu& vcpu, base::Port only) : vcpu_{vcpu} {
     vcpu_.domain.system.scheduler.block(vcpu_.entity);
+    vcpu_.polled.store(only, std::memory_order_relaxed); // seen with the flag
     vcpu_.polling.store(true, std::memory_order_seq_cst);
 }
 

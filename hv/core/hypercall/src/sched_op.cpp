@@ -20,9 +20,11 @@ Answer poll(Call& call) {
         return Err{Error::invalid};
     domain::GuestArray<evtchn_port_t> const ports{call.vcpu, address_of(request.ports)};
 
-    // From here on a raise of any of the guest's ports sees a poller: one that comes before our look at the pending
-    // bits is seen by the look, one that comes after wakes us.
-    domain::Polling polling{call.vcpu};
+    // One port, as a spin lock waits for, is the only one that wakes us; of several, a raise of any port does: the guest
+    // looks again. A raise that comes before our look at the pending bits is seen by the look, one that comes after it
+    // sees a poller.
+    auto const only = request.nr_ports == 1 ? base::Port{TRY(ports.read(0))} : base::Port{};
+    domain::Polling polling{call.vcpu, only};
     for (std::uint32_t i = 0; i < request.nr_ports; ++i)
         if (TRY(call.domain().events.is_pending(base::Port{TRY(ports.read(i))})))
             return 0;

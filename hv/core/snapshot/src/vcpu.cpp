@@ -162,6 +162,7 @@ void restore_timers(Vcpu& vcpu, std::uint32_t flags, tern_record_timers const& t
     bool const polling = (flags & TERN_RECORD_V_polling) != 0;
     vcpu.in_nmi = (flags & TERN_RECORD_V_in_nmi) != 0;
     vcpu.nmi_pending.store((flags & TERN_RECORD_V_nmi_pending) != 0);
+    vcpu.polled.store(base::Port{});
     vcpu.polling.store(polling);
 
     // What has gone by on the way counts as time in the state that it was in.

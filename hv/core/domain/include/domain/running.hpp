@@ -20,11 +20,11 @@ void yield(Vcpu& vcpu);
 /// SCHEDOP_block: turns event delivery on and waits for an event. Returns at once; the caller's exit does the waiting.
 void block(Vcpu& vcpu);
 
-/// SCHEDOP_poll: from construction on, raising a port of the domain's wakes the vCPU; block_until() waits, the
-/// destructor ends the wait's preparation if it was not called.
+/// SCHEDOP_poll: from construction on, raising @p only wakes the vCPU (port 0: raising any port of the domain's);
+/// block_until() waits, the destructor ends the wait's preparation if it was not called.
 class Polling {
   public:
-    explicit Polling(Vcpu& vcpu);
+    Polling(Vcpu& vcpu, base::Port only);
     Polling(Polling const&) = delete;
     Polling& operator=(Polling const&) = delete;
     ~Polling();

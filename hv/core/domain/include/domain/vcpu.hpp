@@ -130,7 +130,10 @@ struct Vcpu {
     std::atomic<bool> claimed{false};     ///< by the one that sets it up while it does not run (Claim)
     std::atomic<bool> initialised{false}; ///< VCPUOP_initialise or setvcpucontext gave it a context
     std::atomic<bool> down{true};         ///< VCPUOP_up / down
-    std::atomic<bool> polling{false};     ///< in SCHEDOP_poll: any raise of the domain's wakes it to look again
+    std::atomic<bool> polling{false};     ///< in SCHEDOP_poll
+    /// What a raise has to be of to wake it from that; port 0, which there is not: of any port of the domain's. A
+    /// record does not hold it: a vCPU that was moved while it polled is woken by any.
+    std::atomic<base::Port> polled{};
     std::atomic<std::uint64_t> left{
         0}; ///< system time when it last left the guest to run no more for a while; 0: never
 
