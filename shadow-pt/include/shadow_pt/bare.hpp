@@ -96,8 +96,11 @@ template <Host H> base::Status Paging<H>::materialize(Mfn table, unsigned level,
     for (unsigned index = 0; index < base::kTableEntries; ++index) {
         auto const word = guest_slot(table, index).load();
         if (level == 1) {
-            if (auto const leaf = leaf_by_word(word); !leaf.empty())
+            if (auto const leaf = leaf_by_word(word); !leaf.empty()) {
                 set_leaf(shadow, index, leaf);
+                if (protecting()) // TLBs may know it as it was before the last shadow was evicted (SP-6)
+                    leaf_changed(leaf, leaf.write_protected());
+            }
         } else if (auto const child = child_by_word(level, index, word); child.valid()) {
             hook(shadow, level, index, child, word);
         }

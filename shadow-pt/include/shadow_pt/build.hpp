@@ -26,6 +26,10 @@ auto Paging<H>::use_table(Target const& target, unsigned level, Shadows shadows)
         frame.built(0);
         return Work::some;
     }
+    if (step == TableStep::build && frame.word().queued() && frame.word().cursor() == 0) {
+        frame.built(0); // an unread L1 that was to be given up: what it says is nobody's concern still
+        return Work::none;
+    }
     auto const status = build(table, level, shadows);
     if (!status.ok()) {
         if (status.error() != base::Error::preempted)

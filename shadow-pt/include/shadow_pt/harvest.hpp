@@ -90,8 +90,10 @@ template <Host H> void Paging<H>::remember_start(Mfn table) {
 
 /// The same, for who holds no lock; nothing if @p table is no table of @p level any more.
 template <Host H> void Paging<H>::starts_at(Mfn table, unsigned level) {
-    // Of what is protected, only first writes tell (allow_write).
-    if (!tracking() || protecting() || !host_.frame(table).lock_table(level))
+    // Of what is protected, only first writes tell (allow_write): once each table has been visited, and a root need not have a
+    // number by which it is found then.
+    bool const told_otherwise = protecting() && (level < 4 || everything_.load() == 0);
+    if (!tracking() || told_otherwise || !host_.frame(table).lock_table(level))
         return;
     remember_start(table);
     host_.frame(table).unlock_table();
@@ -126,8 +128,10 @@ template <Host H> void Paging<H>::unlist(Mfn shadow) {
 /// One harvest of the whole domain; what was written goes to the host's log. `preempted`: call again. One caller at a time.
 /// REQUIRES: tracking(). The caller has told the roots that vCPUs have before the first call of each harvest.
 template <Host H> base::Status Paging<H>::harvest() {
-    if (harvest_.phase == HarvestPhase::idle)
+    if (harvest_.phase == HarvestPhase::idle) {
+        TRY(drain()); // what left its place in an operation that has not been gone on with is no start yet, or holds D bits itself
         begin_harvest();
+    }
     for (;;) {
         if (harvest_.depth > 0)
             harvest_step();

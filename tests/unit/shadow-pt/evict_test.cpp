@@ -371,6 +371,24 @@ TEST_F(Eviction, AnUnreadTableThatIsGivenUpIsNeverRead) { // SP-23
     host.expect_idle();
 }
 
+TEST_F(Eviction, AnUnreadTableThatIsWantedAgainWhileItIsGivenUpStaysUnread) { // SP-9, SP-23
+    word(kL1, 1) = word(kSecond, 1) = entry(kL3, kBoth);                      // a table mapped writable
+    ASSERT_TRUE(paging.pin(3, Gfn{kL3}, Shadows::later).ok());
+    host.impatient = true;
+    ASSERT_EQ(write(kL3, 0, 0).error(), Error::preempted);
+    host.impatient = false;
+    unsigned const waits = frame(kL1).word().queued() ? kL1 : kSecond;
+    ASSERT_TRUE(frame(waits).word().queued());
+    EXPECT_TRUE(paging.pin(1, Gfn{waits}).ok()) << "what it says is not looked at";
+    EXPECT_TRUE(write(kL3, 0, 0).ok());
+    EXPECT_EQ(frame(waits).word().count(), 1U);
+    EXPECT_EQ(word(waits, 1), entry(kL3, kBoth));
+    check_all();
+    EXPECT_TRUE(paging.unpin(Gfn{waits}).ok());
+    EXPECT_TRUE(paging.unpin(Gfn{kL3}).ok());
+    host.expect_idle();
+}
+
 TEST_F(Eviction, PinnedForLaterAndPreemptedAtEveryChanceTheSameComesOut) { // SP-9, SP-23
     host.impatient = true;
     unsigned calls = 1;

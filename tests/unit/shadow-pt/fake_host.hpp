@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "shadow_pt/paging.hpp"
@@ -123,6 +124,8 @@ class FakeHost {
     void mark_dirty(base::Mfn frame) { ++frames_.at(frame.raw()).marks; }
     void foreign_writer(base::Mfn frame, bool more) { frames_.at(frame.raw()).foreign_writers += more ? 1 : -1; }
     base::Mfn next_own(base::Gfn& gfn) {
+        while (given_up.contains(static_cast<unsigned>(gfn.raw())))
+            gfn = gfn + 1;
         auto const next = gfn.raw() < kOwnFrames ? own_frame(static_cast<unsigned>(gfn.raw())) : base::Mfn{};
         gfn = gfn + 1;
         return next;
@@ -161,7 +164,8 @@ class FakeHost {
         EXPECT_EQ(pool_.size(), shadows_);
     }
 
-    bool impatient = false; ///< should_yield() says so at every chance
+    std::set<unsigned> given_up; ///< numbers that are not in the map any more, for who goes through it
+    bool impatient = false;      ///< should_yield() says so at every chance
     unsigned retired = 0;
     std::function<void(base::Mfn)> on_reference; ///< once, in the middle of a copy: what another CPU does meanwhile
     std::function<void()> on_retire;             ///< before the flush: what a CPU's stale TLB entry still writes

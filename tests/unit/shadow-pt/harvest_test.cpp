@@ -207,6 +207,24 @@ TEST_F(Harvests, AHarvestThatIsPreemptedAtEachStepFindsTheSame) { // SP-9
     end({root});
 }
 
+TEST_F(
+    Harvests,
+    WhatAnOperationThatWasNotGoneOnWithHasTakenAwayIsFoundToo) { // as of a guest that is stopped in the middle of one
+    auto const root = use(kRoot);
+    ASSERT_TRUE(paging.pin(1, Gfn{kL1[1]}).ok()); // lives on
+    begin({root});
+    write(0);
+    write(1);
+    host.impatient = true;
+    ASSERT_EQ(paging.update_entry(base::address_of(Gfn{kRoot}), 0, UpdateMode::normal).error(), Error::preempted);
+    host.impatient = false;
+    EXPECT_EQ(harvest({root}), (Found{0, 1}));
+    EXPECT_EQ(harvest({root}), Found{});
+    ASSERT_TRUE(paging.unpin(Gfn{kL1[1]}).ok());
+    end({root});
+    host.expect_idle();
+}
+
 TEST_F(Harvests, ATableThatIsGivenUpInTheMiddleIsPassedOver) {
     auto const root = use(kRoot);
     begin({root});

@@ -104,6 +104,15 @@ TEST_F(WriteProtect, ThePermissionGoesWhenTrackingBeginsAndComesWithTheFirstWrit
     end();
 }
 
+TEST_F(WriteProtect, TablesThatHaveNoNumbersAnyMoreAreFoundFromTheRootsOn) {
+    host.given_up = {kRoot, kL3, kL2, kL1[0], kL1[1]};
+    ASSERT_TRUE(paging.start_tracking(Tracker::write_protect).ok());
+    paging.starts_at(root);
+    harvest();
+    EXPECT_FALSE(may_write(0) || may_write(1));
+    end();
+}
+
 TEST_F(WriteProtect, OnlyWhereWritesWereAllowedIsVisited) {
     begin();
     auto const before = paging.counters().tables_harvested.load();
@@ -175,6 +184,23 @@ TEST_F(WriteProtect, AFrameThatBecomesATableIsFlushedFromTlbsThatKnewItWritable)
     auto const before = host.retired;
     ASSERT_TRUE(paging.pin(1, Gfn{kPage[0]}).ok());
     EXPECT_EQ(host.retired, before + 1) << "that harvest's flush is still to come";
+    ASSERT_TRUE(paging.unpin(Gfn{kPage[0]}).ok());
+    end();
+}
+
+TEST_F(WriteProtect, SoItIsIfTheShadowWasEvictedMeanwhileAndTheNewOneProtects) { // SP-6, SP-10
+    begin();
+    write(0);
+    EXPECT_EQ(paging.shed(1).error(), Error::no_memory) << "the root's list of starts, and what else must stay";
+    ASSERT_FALSE(host.frame(FakeHost::own_frame(kL1[0])).link().valid());
+    ASSERT_EQ(fault(0, 0), FaultAction::retry) << "a read";
+    ASSERT_FALSE(may_write(0));
+    auto const narrower = entry(kPage[0], kData & ~pte::kWrite);
+    ASSERT_TRUE(paging.update_entry(base::address_of(Gfn{kL1[0]}), narrower, UpdateMode::normal).ok());
+    word(kPage[0], 0) = 0;
+    auto const before = host.retired;
+    ASSERT_TRUE(paging.pin(1, Gfn{kPage[0]}).ok());
+    EXPECT_EQ(host.retired, before + 1) << "a TLB may hold it writable still";
     ASSERT_TRUE(paging.unpin(Gfn{kPage[0]}).ok());
     end();
 }

@@ -87,7 +87,9 @@ class Checks : public Stage {
         inside_moment_ = before;
         if (!begun)
             return;
-        for_each_leaf([&](std::uint64_t leaf, bool in_use) {
+        auto const known = within_reach();
+        for_each_leaf([&](std::uint64_t leaf, Mfn shadow) {
+            bool const in_use = known.contains(shadow.raw());
             Machine::must(!in_use || (leaf & pte::kDirty) == 0 || !tracked(leaf),
                           "a harvest has overlooked a dirty bit");
             bool const may_write = tracker_ == Tracker::write_protect && tracked(leaf) && (leaf & pte::kWrite) != 0;
@@ -96,13 +98,40 @@ class Checks : public Stage {
         end_harvest();
     }
 
+    /// The shadows that a CPU walks through now, or may later: those of its roots, those of tables that have a number, and what these
+    /// lead to. A pinned table whose number is given up, and to which no entry leads, nobody can ever walk through.
+    [[nodiscard]] std::set<std::uint64_t> within_reach() {
+        std::vector<Mfn> ahead;
+        auto const add = [&](Mfn table) {
+            if (shadow_pt::is_table(machine.frame(table).use()) && machine.frame(table).link().valid())
+                ahead.push_back(machine.frame(table).link());
+        };
+        for (auto const& cpu : cpus_)
+            for (auto const& root : cpu.roots)
+                if (root.valid())
+                    add(root.table);
+        for (auto const& [number, frame] : machine.gfns())
+            add(Mfn{frame});
+        std::set<std::uint64_t> known;
+        while (!ahead.empty()) {
+            auto const shadow = ahead.back();
+            ahead.pop_back();
+            if (!known.insert(shadow.raw()).second || ShadowPage{machine.frame(shadow)}.level() == 1)
+                continue;
+            for (auto const at : kIndices)
+                if (shadow_pt::ShadowEntry const entry{machine.table(shadow)[at]}; !entry.empty() && !entry.is_absent())
+                    ahead.push_back(entry.frame());
+        }
+        return known;
+    }
+
     /// Whether the tracker finds what is written by @p leaf.
     [[nodiscard]] bool tracked(std::uint64_t leaf) const {
         return tracker_ == Tracker::harvest || shadow_pt::ShadowEntry{leaf}.kind() == TargetKind::own;
     }
 
     void take_dirty_bits() {
-        for_each_leaf([&](std::uint64_t& leaf, bool) {
+        for_each_leaf([&](std::uint64_t& leaf, Mfn) {
             if ((leaf & pte::kDirty) != 0)
                 machine.log.insert((leaf & pte::kFrame) >> base::kPageShift);
             leaf &= ~pte::kDirty;
@@ -111,21 +140,21 @@ class Checks : public Stage {
             flush(cpu);
     }
 
-    /// With whether the leaf's table is in use; what a shadow holds whose table has left it goes to the log when it is given back.
+    /// With the leaf's shadow; what one holds whose table has left it goes to the log when it is given back.
     template <typename Visit> void for_each_leaf(Visit&& visit) {
         for (std::uint64_t mfn = kFirstShadow; mfn < kFrames; ++mfn) {
             ShadowPage const page{machine.frame(Mfn{mfn})};
             if (!page.is_shadow() || page.level() != 1)
                 continue;
             for (auto const at : kIndices)
-                visit(machine.table(Mfn{mfn})[at], page.table().valid());
+                visit(machine.table(Mfn{mfn})[at], Mfn{mfn});
         }
     }
 
     /// SP-5: no write is forgotten, not even of a page that nobody maps any more.
     void check_log() {
         std::set<std::uint64_t> known = machine.log;
-        for_each_leaf([&](std::uint64_t leaf, bool) {
+        for_each_leaf([&](std::uint64_t leaf, Mfn) {
             if ((leaf & pte::kDirty) != 0)
                 known.insert((leaf & pte::kFrame) >> base::kPageShift);
         });
@@ -197,6 +226,8 @@ class Checks : public Stage {
     void find_lent() {
         lent_scan_ = false;
         for_each_table([&](std::uint64_t mfn, unsigned level) {
+            if (!machine.frame(Mfn{mfn}).link().valid())
+                return; // only a shadow holds what another domain lent; an unread table may say anything
             for (auto const at : kIndices) {
                 GuestEntry const now{machine.table(Mfn{mfn})[at]};
                 if (level != 1 || !now.present() || meaning_at({mfn, at}).present)

@@ -69,7 +69,8 @@ class Operations : public Accesses {
     }
     void pin(unsigned level, Gfn gfn) {
         auto const mfn = machine.mfn(gfn);
-        start([=, this] { return paging.pin(level, gfn); },
+        auto const shadows = chance(3) ? Shadows::later : Shadows::now;
+        start([=, this] { return paging.pin(level, gfn, shadows); },
               [=, this](Status const& status) {
                   ++(status.ok() ? did_.pins : did_.refusals);
                   if (status.ok())

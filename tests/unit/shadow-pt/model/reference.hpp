@@ -76,6 +76,7 @@ class Reference {
             if (tables_.at(table).count++ != 0)
                 return;
             tables_[table].level = level;
+            look_whether_unread(table);
             for (auto const index : kIndices) {
                 if (shadow_pt::hypervisor_slot(level, index))
                     continue;
@@ -96,7 +97,8 @@ class Reference {
             visit(visit, root, 4);
         // What is no table any more means nothing.
         for (std::uint64_t table = 0; table < tables_.size(); ++table)
-            if (before[table].level != 0 && tables_[table].level == 0)
+            if (before[table].level != 0 && tables_[table].level == 0) {
+                unread_.erase(table);
                 meanings_.for_each_of(table, [&](Place const& place, Meaning& meaning) {
                     if (!meaning.present)
                         return;
@@ -105,6 +107,7 @@ class Reference {
                     meaning = {};
                     history_[place].push_back({now_, Meaning{}});
                 });
+            }
     }
     [[nodiscard]] std::uint64_t now() const { return now_; }
     /// No operation is in the middle: no table is kept by such a one alone.
@@ -178,7 +181,7 @@ class Reference {
         }
         for (std::uint64_t table = 0; table < tables_.size(); ++table) {
             references[table] += tables_[table].level != 0 ? 1 : 0;
-            if (tables_[table].level != 1)
+            if (tables_[table].level != 1 || is_unread(table))
                 continue;
             meanings_.for_each_of(table, [&](Place const&, Meaning const& meaning) {
                 if (!meaning.present || meaning.kind == TargetKind::device)
@@ -210,11 +213,36 @@ class Reference {
         }
     }
 
+    /// An L1 of Shadows::later that no fault has asked for: it holds nothing, and what it says is looked at when one does.
+    [[nodiscard]] bool is_unread(std::uint64_t table) const { return unread_.contains(table); }
+
   private:
     struct Moment {
         std::uint64_t time;
         Meaning meaning;
     };
+
+    /// One that is just being given up, or read, still counts as unread.
+    void look_whether_unread(std::uint64_t table) {
+        auto const word = machine_.frame(Mfn{table}).word();
+        if (word.use() == Use::l1 && word.bare() && word.cursor() == 0)
+            unread_.insert(table);
+        else if (!word.partial())
+            unread_.erase(table);
+    }
+
+    /// Whether a present word of an unread L1 would stay if it were looked at now.
+    [[nodiscard]] bool would_be_taken(shadow_pt::GuestEntry entry) const {
+        if (!entry.acceptable(1, machine_.rules({})))
+            return false;
+        auto const number = entry.frame();
+        if (auto const frame = machine_.mfn(number); frame.valid())
+            return !entry.writable() || machine_.frame(frame).use() == Use::writable ||
+                   machine_.frame(frame).use() == Use::none;
+        bool const device =
+            !machine_.translated() && number.raw() >= kFirstDevice && number.raw() < kFirstDevice + kDevices;
+        return device || number == machine_.special_gfn(0) || number == machine_.special_gfn(1);
+    }
 
     /// A present entry keeps what it named when it became so, whatever the numbers mean now.
     [[nodiscard]] Meaning read(Place const& place, unsigned level, bool written, Mfn lent) {
@@ -224,9 +252,10 @@ class Reference {
         bool const same = before.present && shadow_pt::GuestEntry{raw}.frame() == entry.frame();
         bool const named_anew =
             written && (lent.valid() || (before.kind == TargetKind::own && machine_.mfn(entry.frame()).valid()));
-        bool const known = same && !named_anew;
+        bool const unread = level == 1 && is_unread(place.table);
+        bool const known = same && !named_anew && !unread;
         raw = entry.raw();
-        if (!entry.present())
+        if (!entry.present() || (unread && !would_be_taken(entry)))
             return {};
         Meaning meaning;
         meaning.present = true;
@@ -274,6 +303,7 @@ class Reference {
     std::uint64_t now_ = 0;
     std::array<Table, kFirstShadow> tables_{};
     Grid<Meaning> meanings_;
+    std::set<std::uint64_t> unread_;
     std::map<Place, Meaning> lapsed_; ///< foreign frames of tables that perhaps only a build in the middle keeps
     Grid<std::uint64_t> raw_;
     Grid<std::vector<Moment>> history_;

@@ -15,6 +15,7 @@ using shadow_pt::FlushDebt;
 using shadow_pt::GuestEntry;
 using shadow_pt::Root;
 using shadow_pt::ShadowPage;
+using shadow_pt::Shadows;
 using shadow_pt::Tracker;
 using shadow_pt::UpdateMode;
 
