@@ -102,8 +102,7 @@ class Reference {
                 meanings_.for_each_of(table, [&](Place const& place, Meaning& meaning) {
                     if (!meaning.present)
                         return;
-                    if (meaning.kind == TargetKind::foreign)
-                        lapsed_[place] = meaning;
+                    lapsed_[place] = meaning;
                     meaning = {};
                     history_[place].push_back({now_, Meaning{}});
                 });
@@ -231,6 +230,14 @@ class Reference {
             unread_.erase(table);
     }
 
+    /// Whether an entry that meant this goes on holding a frame that its number does not name: another domain's, or one given up.
+    [[nodiscard]] bool names_no_more(Meaning const& meaning) const {
+        if (meaning.kind != TargetKind::own)
+            return meaning.kind == TargetKind::foreign;
+        return std::none_of(machine_.gfns().begin(), machine_.gfns().end(),
+                            [&](auto const& one) { return one.second == meaning.frame.raw(); });
+    }
+
     /// Whether a present word of an unread L1 would stay if it were looked at now.
     [[nodiscard]] bool would_be_taken(shadow_pt::GuestEntry entry) const {
         if (!entry.acceptable(1, machine_.rules({})))
@@ -249,7 +256,8 @@ class Reference {
         shadow_pt::GuestEntry const entry{machine_.table(Mfn{place.table})[place.index]};
         auto& raw = raw_[place];
         auto const& before = meanings_[place];
-        bool const same = before.present && shadow_pt::GuestEntry{raw}.frame() == entry.frame();
+        bool const same_number = shadow_pt::GuestEntry{raw}.frame() == entry.frame();
+        bool const same = before.present && same_number;
         bool const named_anew =
             written && (lent.valid() || (before.kind == TargetKind::own && machine_.mfn(entry.frame()).valid()));
         bool const unread = level == 1 && is_unread(place.table);
@@ -265,9 +273,9 @@ class Reference {
             meaning.frame = before.frame;
             meaning.kind = before.kind;
         } else if (auto const it = lapsed_.find(place);
-                   it != lapsed_.end() && entry.frame() == machine_.shown_foreign(it->second.frame)) {
+                   it != lapsed_.end() && same_number && names_no_more(it->second)) {
             meaning.frame = it->second.frame;
-            meaning.kind = TargetKind::foreign;
+            meaning.kind = it->second.kind;
         } else if (written && lent.valid()) {
             meaning.frame = lent;
             meaning.kind = TargetKind::foreign;
@@ -304,7 +312,7 @@ class Reference {
     std::array<Table, kFirstShadow> tables_{};
     Grid<Meaning> meanings_;
     std::set<std::uint64_t> unread_;
-    std::map<Place, Meaning> lapsed_; ///< foreign frames of tables that perhaps only a build in the middle keeps
+    std::map<Place, Meaning> lapsed_; ///< of tables that perhaps only an operation in the middle keeps
     Grid<std::uint64_t> raw_;
     Grid<std::vector<Moment>> history_;
 };
