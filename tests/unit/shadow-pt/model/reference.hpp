@@ -102,7 +102,7 @@ class Reference {
                 meanings_.for_each_of(table, [&](Place const& place, Meaning& meaning) {
                     if (!meaning.present)
                         return;
-                    lapsed_[place] = meaning;
+                    lapsed_[place] = {meaning, shadow_pt::GuestEntry{raw_[place]}.frame()};
                     meaning = {};
                     history_[place].push_back({now_, Meaning{}});
                 });
@@ -220,6 +220,10 @@ class Reference {
         std::uint64_t time;
         Meaning meaning;
     };
+    struct Lapsed {
+        Meaning meaning;
+        base::Gfn number;
+    };
 
     /// One that is just being given up, or read, still counts as unread.
     void look_whether_unread(std::uint64_t table) {
@@ -256,8 +260,7 @@ class Reference {
         shadow_pt::GuestEntry const entry{machine_.table(Mfn{place.table})[place.index]};
         auto& raw = raw_[place];
         auto const& before = meanings_[place];
-        bool const same_number = shadow_pt::GuestEntry{raw}.frame() == entry.frame();
-        bool const same = before.present && same_number;
+        bool const same = before.present && shadow_pt::GuestEntry{raw}.frame() == entry.frame();
         bool const named_anew =
             written && (lent.valid() || (before.kind == TargetKind::own && machine_.mfn(entry.frame()).valid()));
         bool const unread = level == 1 && is_unread(place.table);
@@ -273,9 +276,9 @@ class Reference {
             meaning.frame = before.frame;
             meaning.kind = before.kind;
         } else if (auto const it = lapsed_.find(place);
-                   it != lapsed_.end() && same_number && names_no_more(it->second)) {
-            meaning.frame = it->second.frame;
-            meaning.kind = it->second.kind;
+                   it != lapsed_.end() && it->second.number == entry.frame() && names_no_more(it->second.meaning)) {
+            meaning.frame = it->second.meaning.frame;
+            meaning.kind = it->second.meaning.kind;
         } else if (written && lent.valid()) {
             meaning.frame = lent;
             meaning.kind = TargetKind::foreign;
@@ -312,7 +315,7 @@ class Reference {
     std::array<Table, kFirstShadow> tables_{};
     Grid<Meaning> meanings_;
     std::set<std::uint64_t> unread_;
-    std::map<Place, Meaning> lapsed_; ///< of tables that perhaps only an operation in the middle keeps
+    std::map<Place, Lapsed> lapsed_; ///< of tables that perhaps only an operation in the middle keeps
     Grid<std::uint64_t> raw_;
     Grid<std::vector<Moment>> history_;
 };
