@@ -44,11 +44,11 @@ def main(words):
 
 def measure(system, memory):
     wanted = shape.Shape(hypervisor=system, cpus=2, cpu=CPU, memory=memory + 2048)
+    rows = [(way, touched) for way in WAYS[system] for touched in TOUCHED if touched or way != "neighbour"]
     guests = "web 2 memory=128; answers 2;" if "neighbour" in WAYS[system] else ""
-    with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory, step(f"{system}: {len(TOUCHED) * len(WAYS[system])} rows"):
+    with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory, step(f"{system}: {len(rows)} rows"):
         laboratory.shell(webs.SHELL + f"web 1 memory={memory}; answers 1; {guests}")
-        return [row(laboratory, system, way, memory, touched) for way in WAYS[system] for touched in TOUCHED
-                if touched or way != "neighbour"]
+        return [row(laboratory, system, way, memory, touched) for way, touched in rows]
 
 
 def row(laboratory, system, way, memory, touched):
