@@ -22,10 +22,10 @@ neighbour asked in its place, which costs the guest nothing but the flushes of T
 
 ROUNDS, PAUSE, SECONDS, TURNS = 20, 100, 3, 3
 TOUCHED = (0, 1, 16, 64)
-# How dom0 asks. Nobody needs the answer about a neighbour that does nothing.
-WAYS = {"tern": {"harvest": "tern-harvest $(xl domid web1)", "write-protect": "tern-harvest --write-protect $(xl domid web1)",
-                 "neighbour": "tern-harvest $(xl domid web2)"},
-        "xen": {"log-dirty": "tern-harvest $(xl domid web1)"}}
+# What dom0 asks of, and how; the neighbour does nothing.
+HARVEST = "tern-harvest $(xl domid web1)"
+WAYS = {"tern": {"harvest": HARVEST, "write-protect": "tern-harvest --write-protect $(xl domid web1)", "neighbour": "tern-harvest $(xl domid web2)"},
+        "xen": {"log-dirty": HARVEST}}
 
 
 def main(words):

@@ -207,9 +207,8 @@ TEST_F(Harvests, AHarvestThatIsPreemptedAtEachStepFindsTheSame) { // SP-9
     end({root});
 }
 
-TEST_F(
-    Harvests,
-    WhatAnOperationThatWasNotGoneOnWithHasTakenAwayIsFoundToo) { // as of a guest that is stopped in the middle of one
+TEST_F(Harvests, WhatAnOperationThatWasNotGoneOnWithHasTakenAwayIsFoundToo) {
+    // As of a guest that is stopped in the middle of one.
     auto const root = use(kRoot);
     ASSERT_TRUE(paging.pin(1, Gfn{kL1[1]}).ok()); // lives on
     begin({root});

@@ -52,6 +52,15 @@ struct WriteProtect : testing::Test {
         ASSERT_TRUE(may_write(which));
         leaf(which) |= pte::kDirty;
     }
+    /// How often others had to flush so that a page could become a table; it is none, afterwards.
+    unsigned flushes_to_be_a_table(unsigned which) {
+        word(kPage[which], 0) = 0;
+        auto const before = host.retired;
+        EXPECT_TRUE(paging.pin(1, Gfn{kPage[which]}).ok());
+        auto const flushes = host.retired - before;
+        EXPECT_TRUE(paging.unpin(Gfn{kPage[which]}).ok());
+        return flushes;
+    }
     /// The pages that a harvest finds written, or somebody has marked since the last one.
     std::vector<unsigned> harvest() {
         while (!paging.harvest().ok()) {
@@ -180,11 +189,7 @@ TEST_F(WriteProtect, AFrameThatBecomesATableIsFlushedFromTlbsThatKnewItWritable)
     while (!paging.harvest().ok()) {
     }
     ASSERT_TRUE(paging.update_entry(base::address_of(Gfn{kL1[0]}), 0, UpdateMode::normal).ok());
-    word(kPage[0], 0) = 0;
-    auto const before = host.retired;
-    ASSERT_TRUE(paging.pin(1, Gfn{kPage[0]}).ok());
-    EXPECT_EQ(host.retired, before + 1) << "that harvest's flush is still to come";
-    ASSERT_TRUE(paging.unpin(Gfn{kPage[0]}).ok());
+    EXPECT_EQ(flushes_to_be_a_table(0), 1U) << "that harvest's flush is still to come";
     end();
 }
 
@@ -197,11 +202,7 @@ TEST_F(WriteProtect, SoItIsIfTheShadowWasEvictedMeanwhileAndTheNewOneProtects) {
     ASSERT_FALSE(may_write(0));
     auto const narrower = entry(kPage[0], kData & ~pte::kWrite);
     ASSERT_TRUE(paging.update_entry(base::address_of(Gfn{kL1[0]}), narrower, UpdateMode::normal).ok());
-    word(kPage[0], 0) = 0;
-    auto const before = host.retired;
-    ASSERT_TRUE(paging.pin(1, Gfn{kPage[0]}).ok());
-    EXPECT_EQ(host.retired, before + 1) << "a TLB may hold it writable still";
-    ASSERT_TRUE(paging.unpin(Gfn{kPage[0]}).ok());
+    EXPECT_EQ(flushes_to_be_a_table(0), 1U) << "a TLB may hold it writable still";
     end();
 }
 

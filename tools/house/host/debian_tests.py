@@ -127,7 +127,7 @@ def it_is_a_guest():
         check(console, f"{STRESS} --timeout {GUEST_STRESS_SECONDS}", 3 * GUEST_STRESS_SECONDS)
         check(console, GUEST_ANSWERS)
         console.type("systemctl poweroff\n")
-        console.wait(rb"reboot: System halted", END_SECONDS)  # read to its end: a serial line that nobody reads stops those who write to it
+        console.wait(rb"reboot: System halted", END_SECONDS)
         laboratory.shell(domu_tests.ENDS + f"set -e; gone {END_SECONDS}; rm /tmp/initrd; back {before}; (! xenstore-ls | grep -q debian); " + dom0_tests.CLEAN_LOG, seconds=2 * END_SECONDS)
         check_file_system(laboratory, "poweroff")
 
