@@ -13,6 +13,8 @@
  *   5  the source releases a destination before its own entry is gone
  *   6  a destination that forgot says dropped instead of nothing, and it forgets what it runs when that runs
  *   7  a destination never asks a source that does not come: then it waits for ever
+ *   8  a destination that gives up before it has everything does not remember that it did
+ *   9  a destination that has everything runs it without commit
  */
 #ifndef FAULTS
 #define FAULTS 2
@@ -43,7 +45,7 @@ mtype s = s_moving, source_journal = moving;
 bool source_runs = true, source_has = true, told_dropped = false;
 
 mtype d = d_receiving, destination_journal = building, to_write = 0;
-bool destination_runs = false, destination_has = false, owes_dropped = false, sent_all = false;
+bool destination_runs = false, destination_has = false, owes_dropped = false, sent_all = false, may_take = false;
 
 byte faults = FAULTS;
 bool power_was_lost = false;
@@ -61,8 +63,9 @@ active proctype Source() {
     mtype m;
 end: /* it may rest here; the world may not */
     do
-    /* Rounds end; the guest is suspended; what is left is sent. */
-    :: atomic { s == s_moving && up -> source_runs = false; s = s_last; sent_all = true }
+    /* Rounds end; the guest is suspended; what is left is sent. When it has arrived is not known, nor waited for. */
+    :: atomic { s == s_moving && up -> source_runs = false; s = s_last }
+    :: atomic { s == s_last && up -> sent_all = true; s = s_writing_commit }
     /* Before commit anybody may give up, and must without a connection. */
     :: atomic { (s == s_moving || s == s_last) -> tell_destination(abort); s = s_returning }
 
@@ -99,7 +102,6 @@ end: /* it may rest here; the world may not */
     :: atomic { s != down && to_source?[m] -> to_source?m;
         if
         :: m == fin -> disconnect()
-        :: m == verified && s == s_last -> s = s_writing_commit
         :: m == st_verified && s == s_committing -> tell_destination(commit)
         :: m == st_verified && s == s_telling -> tell_destination(abort)
         :: (m == resumed || m == st_resumed) && s == s_committing -> s = s_destroying
@@ -132,9 +134,23 @@ active proctype Destination() {
     mtype m;
 end:
     do
-    :: atomic { d == d_receiving && sent_all -> destination_has = true; d = d_verified; tell_source(verified); to_write = verified }
+    /* It has everything. If it has the source's word, too, it takes it. */
+    :: atomic { d == d_receiving && sent_all -> destination_has = true;
+#if BROKEN == 9
+                d = d_writing_committed }
+#else
+                if
+                :: may_take -> d = d_writing_committed
+                :: else -> d = d_verified; tell_source(verified); to_write = verified
+                fi }
+#endif
+    /* It gives up: its entry says building, and that it stays until the source has heard so is as good as dropped. */
+#if BROKEN == 8
     :: atomic { d == d_receiving && !up -> owes_dropped = false; d = d_destroying }
-    :: atomic { d == d_receiving && faults > 0 -> faults--; owes_dropped = false; d = d_destroying } /* no memory, say */
+#else
+    :: atomic { d == d_receiving && !up -> owes_dropped = true; d = d_destroying }
+#endif
+    :: atomic { d == d_receiving && faults > 0 -> faults--; owes_dropped = true; tell_source(dropped); d = d_destroying } /* no memory, say */
     :: atomic { d == d_verified && faults > 0 -> faults--; d = d_writing_dropped }                  /* cancelled here */
 
     :: atomic { to_write != 0 && d != down -> destination_journal = to_write; to_write = 0 }
@@ -184,13 +200,14 @@ end:
         if
         :: m == fin -> disconnect()
         :: m == commit && d == d_verified -> d = d_writing_committed
+        :: m == commit && d == d_receiving -> may_take = true
         :: m == abort && (d == d_receiving || d == d_verified) -> owes_dropped = false; d = d_destroying
         :: m == abort && d == d_dropped -> tell_source(dropped)
         :: (m == released || m == st_nothing) && (d == d_resumed || d == d_dropped) -> d = d_closing
         :: else -> assert(!(d == d_verified && m == st_nothing))
         fi; m = 0 }
 
-    :: atomic { d == down -> owes_dropped = false; to_write = 0;
+    :: atomic { d == down -> owes_dropped = false; to_write = 0; may_take = false;
         if
         :: destination_journal == nothing -> d = ended
         :: destination_journal == building -> d = d_writing_dropped

@@ -11,7 +11,7 @@ struct Ending {
     std::string_view part; ///< that ends with it
 };
 
-constexpr std::array<Ending, 11> kEndings = {{
+constexpr std::array<Ending, 10> kEndings = {{
     {mark::stopped, "suspend_ms"},
     {mark::noticed, "notice_ms"},
     {mark::record, "record_ms"},
@@ -19,7 +19,6 @@ constexpr std::array<Ending, 11> kEndings = {{
     {mark::sent, "last_pages_ms"},
     {mark::whole, "arrive_ms"},
     {mark::adopted, "adopt_ms"},
-    {mark::verdict, "verdict_ms"},
     {mark::given, "give_ms"},
     {mark::taken, "take_ms"},
     {mark::runs, "resume_ms"},

@@ -73,7 +73,7 @@ void Incoming::decide(Outcome outcome, Reason reason, std::string sentence) {
         act(action::Decided{outcome, reason, std::move(sentence)});
 }
 
-/// Before Verified was sent: nobody relies on this end, so nothing has to be remembered.
+/// Before Ready was sent, or after Abort was heard: nobody relies on this end, so nothing has to be remembered.
 void Incoming::give_up(Reason reason, std::string const& sentence) {
     reason_ = reason;
     sentence_ = sentence;
@@ -86,7 +86,17 @@ void Incoming::give_up(Reason reason, std::string const& sentence) {
     close();
 }
 
-/// After: the source may have given it away, and may take it back only when it hears Dropped, which must be true for ever.
+/// Before everything is here. The source may have given it away already, so that this is remembered until it has heard it. The entry says
+/// *building* still, which at the next start leads to the same.
+void Incoming::refuse(Reason reason, std::string const& sentence) {
+    reason_ = reason;
+    sentence_ = sentence;
+    owes_dropped_ = true;
+    decide(Outcome::stayed, reason, sentence);
+    destroy(true);
+}
+
+/// After: the source may take it back only when it hears Dropped, which must be true for ever.
 void Incoming::drop(Reason reason, std::string const& sentence) {
     reason_ = reason;
     sentence_ = sentence;
@@ -167,8 +177,8 @@ void Incoming::handle(event::PeerLost const&) {
     case Step::greeting:
     case Step::waiting:
     case Step::opening_journal:
-    case Step::building:
-    case Step::receiving: give_up(Reason::peer, "the connection to the source was lost"); return;
+    case Step::building: give_up(Reason::peer, "the connection to the source was lost"); return;
+    case Step::receiving: refuse(Reason::peer, "the connection to the source was lost"); return;
     case Step::verified: say("in doubt: the source was lost; waiting for it to come back"); return ask_later();
     case Step::running:
     case Step::resumed:
@@ -225,8 +235,8 @@ void Incoming::written() {
 
 void Incoming::handle(event::Failed const& it) {
     switch (step_) {
-    case Step::building:
-    case Step::receiving: give_up(it.reason, it.sentence); return;
+    case Step::building: give_up(it.reason, it.sentence); return;
+    case Step::receiving: refuse(it.reason, it.sentence); return;
     case Step::running: drop(it.reason, it.sentence); return;
     case Step::destroying: say("the domain could not be destroyed: " + it.sentence); return;
     default: return;
@@ -251,8 +261,10 @@ void Incoming::handle(event::JournalFailed const& it) {
 }
 
 void Incoming::handle(event::Cancel const& it) {
-    if (step_ < Step::verified && step_ != Step::fresh)
+    if (step_ < Step::receiving && step_ != Step::fresh)
         give_up(it.reason, it.sentence);
+    else if (step_ == Step::receiving)
+        refuse(it.reason, it.sentence);
     else if (step_ == Step::verified)
         drop(it.reason, it.sentence);
     else
@@ -276,6 +288,8 @@ void Incoming::handle(event::Built const& it) {
 void Incoming::handle(event::ImageComplete const&) {
     if (step_ != Step::receiving)
         return;
+    if (may_take_)
+        return take();
     step_ = Step::verified;
     send(
         Verified{}); // the entry is not waited for: without it, this end is dropped at its next start, and the source hears so
@@ -303,7 +317,7 @@ void Incoming::handle(event::GuestDestroyed const&) {
     step_ = Step::dropped;
     send(Dropped{reason_, sentence_}); // again, for a peer that came meanwhile
     if (!connected_)
-        ask_later();
+        act(action::SetTimer{patience_.retry}); // a source that has not committed does not come; it knows by now what became of it
 }
 
 void Incoming::handle(event::Received const& it) {
@@ -348,6 +362,8 @@ void Incoming::hear(Suspended const&) { stopped_ = true; }
 void Incoming::hear(Commit const&) {
     if (step_ == Step::verified)
         take();
+    else
+        may_take_ |= step_ == Step::receiving;
 }
 
 void Incoming::hear(Abort const& it) {

@@ -92,6 +92,12 @@ void Outgoing::bring_back() {
     act(action::ResumeGuest{});
 }
 
+void Outgoing::give_away() {
+    step_ = Step::writing_commit;
+    act(action::SetTimer{0});
+    journal(Journaled::commit);
+}
+
 void Outgoing::destroy() {
     step_ = Step::destroying;
     act(action::SetTimer{0});
@@ -214,7 +220,7 @@ void Outgoing::written() {
         if (dropped_)
             return bring_back();
         step_ = Step::committing;
-        act(action::SetTimer{patience_.answer});
+        act(action::SetTimer{patience_.blackout});
         if (connected_)
             send(Commit{});
         else
@@ -334,6 +340,12 @@ void Outgoing::handle(event::GuestSuspended const& it) {
     act(action::SendLast{round_});
 }
 
+/// What is under way arrives, or the destination says Dropped: nobody has to wait for it.
+void Outgoing::handle(event::LastSent const&) {
+    if (step_ == Step::last && version_ >= kEarlyCommit)
+        give_away();
+}
+
 void Outgoing::handle(event::GuestGoesOn const&) {
     if (step_ != Step::returning)
         return;
@@ -362,6 +374,7 @@ void Outgoing::hear(Welcome const& it) {
         return;
     if (it.version < kOldestProtocol || it.version > kNewestProtocol)
         return abandon(Reason::version, "the destination wants a version of the protocol that was not offered", true);
+    version_ = it.version;
     step_ = Step::preparing;
     act(action::SetTimer{patience_.prepare});
     send(prepare_);
@@ -376,11 +389,8 @@ void Outgoing::hear(Ready const&) {
 }
 
 void Outgoing::hear(Verified const&) {
-    if (step_ != Step::last)
-        return;
-    act(action::SetTimer{0});
-    step_ = Step::writing_commit;
-    journal(Journaled::commit);
+    if (step_ == Step::last)
+        give_away();
 }
 
 void Outgoing::hear(Committed const&) {

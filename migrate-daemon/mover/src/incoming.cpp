@@ -63,6 +63,8 @@ class IncomingMove : public MoveLoop {
         std::visit([this](auto const& one) { perform(one); }, what);
     }
     void heard(migrate::Message const& message) override {
+        if (std::holds_alternative<migrate::Commit>(message))
+            mark(migrate::mark::given);
         auto const* const prepare = std::get_if<migrate::Prepare>(&message);
         if (prepare == nullptr || !subject_.uuid.empty())
             return;
@@ -115,7 +117,7 @@ class IncomingMove : public MoveLoop {
         mark(migrate::mark::whole);
         TRY(receiver_.adopt());
         mark(migrate::mark::adopted);
-        receiver_.give_credit(); // the source may soon rely on it: from now on the journal says what becomes of it
+        receiver_.give_credit(); // the source may rely on it: from now on the journal says what becomes of it
         return {};
     }
     void stop_reading() {
@@ -137,6 +139,7 @@ class IncomingMove : public MoveLoop {
         inbox_.put(event::GuestRuns{ran, marks()});
     }
     void perform(action::DestroyGuest const&) {
+        can_be_left(); // only the source is still to hear of it, and the journal says so
         stop_reading();
         receiver_.discard();
         inbox_.put(event::GuestDestroyed{});

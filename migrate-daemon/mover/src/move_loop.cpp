@@ -245,9 +245,7 @@ void MoveLoop::write_journal(Journaled state) {
                                                             .detail = detail_of(subject_)})
                                  : outcome::Result<void>{base::Err{journal.error()}};
     moment(source_, name_of(state));
-    if (state == Journaled::commit)
-        mark(migrate::mark::given);
-    else if (state == Journaled::committed)
+    if (state == Journaled::committed)
         mark(migrate::mark::taken);
     if (written)
         inbox_.put(event::JournalDone{});
@@ -263,7 +261,8 @@ void MoveLoop::perform(migrate::Action const& what) {
             static_cast<void>(link_->close(Inbox::Clock::now() + kGoodbye));
         met_ = false;
     } else if (auto const* const entry = std::get_if<action::WriteJournal>(&what)) {
-        if (entry->state == Journaled::commit || entry->state == Journaled::verified)
+        if (entry->state == Journaled::commit || entry->state == Journaled::verified ||
+            entry->state == Journaled::committed)
             can_be_left();
         before_journal(entry->state);
         write_journal(entry->state);

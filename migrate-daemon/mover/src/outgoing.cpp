@@ -87,7 +87,6 @@ class OutgoingMove : public MoveLoop {
     void before_journal(migrate::Journaled state) override {
         if (state != migrate::Journaled::commit || !stop_->begun())
             return;
-        mark(migrate::mark::verdict);
         stop_->give_away(); // from now on the journal says who lets it go on
     }
     void heard(migrate::Message const& message) override {

@@ -83,7 +83,7 @@ TEST(Incoming, RefusesAVersionThatItDoesNotSpeakWithASentence) {
     auto const answer = it.hear(newer);
     EXPECT_TRUE(it.sends<Dropped>(answer));
     EXPECT_EQ(test::find<action::Decided>(answer).sentence,
-              "this host speaks versions 1 to 1 of the protocol, the source 2 to 2");
+              "this host speaks versions 1 to 2 of the protocol, the source 3 to 3");
 }
 
 TEST(Incoming, SaysThatItKnowsNothingRatherThanThatItDroppedWhatItForgot) {
@@ -96,11 +96,54 @@ TEST(Incoming, SaysThatItKnowsNothingRatherThanThatItDroppedWhatItForgot) {
     EXPECT_FALSE(it.sends<Dropped>(answer));
 }
 
-TEST(Incoming, LeavesNothingBehindWhenTheSourceIsLostBeforeItIsComplete) {
+TEST(Incoming, TakesAGuestThatWasGivenBeforeEverythingWasHereAsSoonAsItIs) {
     Destination it;
-    EXPECT_TRUE(has<action::DestroyGuest>(it.to_receiving().on(event::PeerLost{})));
+    it.to_receiving();
+    it.hear(Suspended{});
+    EXPECT_TRUE(it.hear(Commit{}).empty());
+    auto const complete = it.on(event::ImageComplete{});
+    EXPECT_EQ(it.journals(complete), Journaled::committed);
+    EXPECT_FALSE(has<action::RunGuest>(complete)); // not before it is on the disk
+    EXPECT_TRUE(has<action::RunGuest>(it.on(event::JournalDone{})));
+}
+
+TEST(Incoming, LeavesNothingBehindWhenTheSourceIsLostBeforeReady) {
+    Destination it;
+    it.on(event::PeerMet{});
+    it.hear(Hello{});
+    it.hear(Prepare{});
+    it.on(event::JournalDone{});
+    EXPECT_TRUE(has<action::DestroyGuest>(it.on(event::PeerLost{})));
     EXPECT_EQ(it.journals(it.on(event::GuestDestroyed{})), Journaled::nothing);
     EXPECT_TRUE(has<action::Finished>(it.on(event::JournalDone{})));
+}
+
+// The source may have sent Commit, which was lost.
+TEST(Incoming, RemembersThatItGaveUpUntilTheSourceHasHeardSo) {
+    for (bool const was_given : {false, true}) {
+        Destination it;
+        it.to_receiving();
+        if (was_given)
+            it.hear(Commit{});
+        EXPECT_TRUE(has<action::DestroyGuest>(it.on(event::PeerLost{})));
+        EXPECT_FALSE(it.journals(it.on(event::GuestDestroyed{})));
+        EXPECT_TRUE(has<action::Connect>(it.on(event::TimerFired{})));
+        auto const met = it.on(event::PeerMet{});
+        EXPECT_EQ(std::get<Status>(test::find<action::Send>({met.at(1)}).message).state, Journaled::dropped);
+        EXPECT_FALSE(has<action::RunGuest>(it.hear(Commit{})));
+        EXPECT_EQ(it.journals(it.hear(Released{})), Journaled::nothing);
+        EXPECT_TRUE(has<action::Finished>(it.on(event::JournalDone{})));
+    }
+}
+
+TEST(Incoming, SaysAtOnceThatItCannotHaveAllOfIt) {
+    Destination it;
+    it.to_receiving();
+    auto const failed = it.on(event::Failed{Reason::stream, "the stream is corrupt"});
+    EXPECT_TRUE(it.sends<Dropped>(failed));
+    EXPECT_TRUE(has<action::DestroyGuest>(failed));
+    EXPECT_FALSE(it.journals(failed)); // *building* says that it is not taken
+    EXPECT_EQ(test::find<action::Decided>(failed).sentence, "the stream is corrupt");
 }
 
 TEST(Incoming, HoldsWhatIsCompleteUntilItHearsMore) {

@@ -15,17 +15,17 @@ struct Source : Conversation<Outgoing> {
         return policy;
     }
 
-    Source& to_precopy() {
+    Source& to_precopy(std::uint32_t version = kNewestProtocol) {
         on(event::Begin{});
         on(event::PeerMet{});
-        hear(Welcome{});
+        hear(Welcome{.version = version, .host = {}, .software = {}});
         hear(Ready{});
         on(event::JournalDone{});
         EXPECT_EQ(session.state(), State::precopy);
         return *this;
     }
-    Source& to_blackout() {
-        to_precopy();
+    Source& to_blackout(std::uint32_t version = kNewestProtocol) {
+        to_precopy(version);
         on(event::RoundDone{});
         on(event::GuestSuspended{5});
         EXPECT_EQ(session.state(), State::blackout);
@@ -33,7 +33,7 @@ struct Source : Conversation<Outgoing> {
     }
     Source& to_commit() {
         to_blackout();
-        hear(Verified{});
+        on(event::LastSent{});
         on(event::JournalDone{});
         EXPECT_EQ(session.state(), State::commit);
         return *this;
@@ -56,9 +56,9 @@ TEST(Outgoing, SaysOneThingAfterTheOther) {
     auto const suspended = it.on(event::GuestSuspended{5});
     EXPECT_TRUE(it.sends<Suspended>(suspended));
     EXPECT_EQ(test::find<action::SendLast>(suspended).round, 2U);
-    auto const verified = it.hear(Verified{});
-    EXPECT_EQ(it.journals(verified), Journaled::commit);
-    EXPECT_FALSE(it.sends<Commit>(verified)); // not before it is on the disk
+    auto const sent = it.on(event::LastSent{});
+    EXPECT_EQ(it.journals(sent), Journaled::commit);
+    EXPECT_FALSE(it.sends<Commit>(sent)); // not before it is on the disk
     EXPECT_TRUE(it.sends<Commit>(it.on(event::JournalDone{})));
     EXPECT_FALSE(has<action::DestroyGuest>(it.hear(Committed{}))); // the copy is kept until the guest runs
     EXPECT_TRUE(has<action::DestroyGuest>(it.hear(Resumed{})));
@@ -68,10 +68,27 @@ TEST(Outgoing, SaysOneThingAfterTheOther) {
     EXPECT_TRUE(has<action::Finished>(end));
 }
 
+TEST(Outgoing, WaitsUntilADestinationOfTheFirstVersionHasEverything) {
+    Source it;
+    it.to_blackout(1);
+    EXPECT_TRUE(it.on(event::LastSent{}).empty());
+    EXPECT_EQ(it.journals(it.hear(Verified{})), Journaled::commit);
+    EXPECT_TRUE(it.sends<Commit>(it.on(event::JournalDone{})));
+}
+
+TEST(Outgoing, CommitsOnceToADestinationThatHasEverythingBeforeItSeems) {
+    Source it;
+    it.to_blackout();
+    EXPECT_EQ(it.journals(it.hear(Verified{})), Journaled::commit);
+    EXPECT_TRUE(it.on(event::LastSent{}).empty());
+    EXPECT_TRUE(it.sends<Commit>(it.on(event::JournalDone{})));
+    EXPECT_TRUE(it.hear(Verified{}).empty());
+}
+
 TEST(Outgoing, IsNotInterestedInACancelOnceItHasDecidedToCommit) {
     Source it;
     it.to_blackout();
-    it.hear(Verified{});
+    it.on(event::LastSent{});
     EXPECT_FALSE(has<action::ResumeGuest>(it.on(event::Cancel{})));
     it.on(event::JournalDone{});
     EXPECT_FALSE(has<action::ResumeGuest>(it.on(event::Cancel{})));
@@ -165,7 +182,7 @@ TEST(Outgoing, TellsWhyTheDestinationRefused) {
 TEST(Outgoing, DoesNotCommitWithoutItsJournal) {
     Source it;
     it.to_blackout();
-    it.hear(Verified{});
+    it.on(event::LastSent{});
     auto const failed = it.on(event::JournalFailed{"disk full"});
     EXPECT_FALSE(it.sends<Commit>(failed));
     EXPECT_FALSE(has<action::ResumeGuest>(failed)); // commit may be on the disk: first something else has to be
@@ -176,7 +193,7 @@ TEST(Outgoing, DoesNotCommitWithoutItsJournal) {
 TEST(Outgoing, KeepsTheGuestStillIfItCanWriteNothingAtAll) {
     Source it;
     it.to_blackout();
-    it.hear(Verified{});
+    it.on(event::LastSent{});
     it.on(event::JournalFailed{"disk full"});
     auto const failed = it.on(event::JournalFailed{"disk full"});
     EXPECT_FALSE(has<action::ResumeGuest>(failed));

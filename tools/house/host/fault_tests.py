@@ -30,6 +30,10 @@ MOMENTS = {
     "source": ("moving-", "moving", "round", "suspended", "commit-", "commit", "nothing-"),
     "destination": ("building-", "building", "complete", "verified-", "verified", "committed-", "committed", "runs", "resumed-", "resumed", "nothing-"),
 }
+# Between verified and committed a destination waits for the source's word, which is there before, mostly: here the source waits with it until
+# the other host calls.
+WAITING = ("verified-", "verified")
+HOLD = "nc -l -p 777 </dev/null >/dev/null"
 SECONDS = 150  # for everything to come to rest
 
 
@@ -51,7 +55,7 @@ def matrix():
     return killed + cut
 
 
-FEW = (Case("daemon", "source", "commit"), Case("worker", "destination", "verified"))
+FEW = (Case("daemon", "source", "commit"), Case("worker", "destination", "complete"))
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
@@ -91,12 +95,18 @@ class Matrix:
             self.shell(READY, host)
         self.shell("set -e; web 1; answers 1", 0)
 
+    def hook(self, host, role, moment, script):
+        program = f'#!/bin/sh\ntest "$1 $2" = "{role} {moment}" || exit 0\n{script}\n'
+        self.shell(f"printf '%s' {shlex.quote(program)} >/tmp/moment; chmod +x /tmp/moment", host)
+
     def run(self, case):
         source, other = self.at, 1 - self.at
         name = self.laboratory.shape.names[other]
-        hook = (f'#!/bin/sh\nif test "$1 $2" = "{case.role} {case.moment}" && mkdir /tmp/done 2>/dev/null; then\n{DEEDS[case.deed]}\nfi\n')
-        self.shell(f"printf '%s' {shlex.quote(hook)} >/tmp/moment; chmod +x /tmp/moment",
-                   source if case.role == "source" else other)
+        deed = DEEDS[case.deed]
+        if case.moment in WAITING:
+            self.hook(source, "source", "commit-", HOLD)
+            deed = f"until nc -w 1 {self.laboratory.shape.names[source]} 777 </dev/null; do usleep 20000; done\n{deed}"
+        self.hook(source if case.role == "source" else other, case.role, case.moment, f"mkdir /tmp/done 2>/dev/null || exit 0\n{deed}")
         began = time.monotonic()
         said = self.shell("serve timeout 200 wget -qO /tmp/checked 'http://10.0.0.101/cgi-bin/load?check+4+10'; "
                           f"timeout {SECONDS} migrate web1 {name} --on-timeout force >/tmp/out 2>&1; echo $?; tail -n 1 /tmp/out", source)

@@ -21,9 +21,8 @@ inline constexpr std::string_view harvested = "harvested"; ///< what it had writ
 inline constexpr std::string_view sent = "sent";           ///< and is with the kernel, to the last octet
 inline constexpr std::string_view whole = "whole";         ///< destination: all of it is in, and is what was sent
 inline constexpr std::string_view adopted = "adopted";     ///< the domain became what the record says
-inline constexpr std::string_view verdict = "verdict";     ///< source: it has heard so
-inline constexpr std::string_view given = "given";         ///< its journal says that it gave the guest away
-inline constexpr std::string_view taken = "taken";         ///< destination: its journal says that it took it
+inline constexpr std::string_view given = "given";         ///< it has heard Commit, which may have been before
+inline constexpr std::string_view taken = "taken";         ///< its journal says that it took it
 inline constexpr std::string_view runs = "runs";           ///< it ran here for the first time, by the hypervisor
 } // namespace mark
 

@@ -82,6 +82,7 @@ class Incoming {
     void say(std::string sentence) { act(action::Say{state(), std::move(sentence)}); }
     void decide(Outcome outcome, Reason reason, std::string sentence);
     void give_up(Reason reason, std::string const& sentence);
+    void refuse(Reason reason, std::string const& sentence);
     void drop(Reason reason, std::string const& sentence);
     void destroy(bool tell_first);
     void close();
@@ -103,7 +104,8 @@ class Incoming {
     unsigned writes_ = 0;
     bool connected_ = false;
     bool stopped_ = false;      ///< the source has said Suspended
-    bool owes_dropped_ = false; ///< what is dropped stays in the journal until the source has heard it
+    bool may_take_ = false;     ///< and Commit, before everything was here
+    bool owes_dropped_ = false; ///< the entry stays in the journal until the source has heard Dropped
     bool decided_ = false;
     Reason reason_ = Reason::none;
     std::string sentence_;

@@ -14,7 +14,9 @@ namespace migrate {
 
 /// Versions of the protocol that this code speaks.
 inline constexpr std::uint32_t kOldestProtocol = 1;
-inline constexpr std::uint32_t kNewestProtocol = 1;
+inline constexpr std::uint32_t kNewestProtocol = 2;
+/// From this one on a destination keeps Commit until it has everything, and remembers that it gave up until the source has heard so.
+inline constexpr std::uint32_t kEarlyCommit = 2;
 
 /// Why a move is refused or given up: for exit codes and metrics. The sentence beside it is for people.
 enum class Reason : std::uint8_t {
@@ -85,7 +87,7 @@ struct Suspended {
 
 /// Destination: the image is complete, and is that of the source.
 struct Verified {};
-/// Source: it is yours. I do not run it again unless you say that you did not take it.
+/// Source: it is yours, as soon as you have all of it. I do not run it again unless you say that you did not take it.
 struct Commit {};
 /// Destination: it is mine.
 struct Committed {};

@@ -50,7 +50,7 @@ class Outgoing {
         opening_journal, ///< moving is being written
         round,           ///< SendRound
         suspending,      ///< SuspendGuest
-        last,            ///< SendLast, then waiting for Verified
+        last,            ///< SendLast (and then, in version 1, waiting for Verified)
         writing_commit,  ///< commit is being written
         committing,      ///< Commit was sent, or will be when the peer is met
         destroying,      ///< Resumed was heard: DestroyGuest
@@ -74,7 +74,7 @@ class Outgoing {
     void handle(event::Resolve const& it);
     void handle(event::RoundDone const& it);
     void handle(event::GuestSuspended const& it);
-    void handle(event::LastSent const&) {}
+    void handle(event::LastSent const&);
     void handle(event::GuestGoesOn const&);
     void handle(event::GuestDestroyed const&);
     void handle(event::Built const&) {}
@@ -98,6 +98,7 @@ class Outgoing {
     void begin_restarted();
     void abandon(Reason reason, std::string const& sentence, bool tell);
     void bring_back();
+    void give_away();
     void destroy();
     void close();
     void meet_again();
@@ -111,6 +112,7 @@ class Outgoing {
     Actions out_;
     std::optional<std::pair<Journaled, Guest>> found_; ///< by a daemon that was restarted
     unsigned writes_ = 0;                              ///< of the journal, not reported done yet
+    std::uint32_t version_ = 0;                        ///< of the protocol, that both speak
     bool connected_ = false;
     bool joined_before_ = false; ///< the next Hello is about a migration that the peer knows
     bool peer_may_hold_ = false; ///< the destination may have verified, and wait for commit

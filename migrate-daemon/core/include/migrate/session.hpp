@@ -171,7 +171,7 @@ using Actions = std::vector<Action>;
 struct Patience {
     double answer = 30;   ///< for an answer that needs no work
     double prepare = 120; ///< for Ready
-    double blackout = 10; ///< from the decision to stop until the destination has verified; then the guest goes on here
+    double blackout = 10; ///< from the decision to stop until all is sent; and again until the guest runs there
     double retry = 2;     ///< between two attempts of a source to meet again; a destination takes its time
 };
 
