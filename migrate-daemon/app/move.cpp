@@ -110,6 +110,8 @@ json request_of(Options const& options) {
             wanted["timeout_ms"] = options.timeout->count();
         if (options.bandwidth)
             wanted["bandwidth"] = *options.bandwidth;
+        if (options.streams)
+            wanted["streams"] = *options.streams;
         if (options.dry_run)
             wanted["dry_run"] = true;
     }

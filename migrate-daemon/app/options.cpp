@@ -103,6 +103,9 @@ Parsed parse_options(int count, char** words) {
             "down first, then cancel (default)")
         ->check(CLI::IsMember({"cancel", "force", "throttle"}));
     program.add_option("--bandwidth", bandwidth, "octets a second at most: 100MiB")->type_name("SIZE");
+    program.add_option("--streams", chosen.streams, "data connections, 1 to 16, a thread each on both hosts")
+        ->check(CLI::Range(1, 16))
+        ->type_name("NUMBER");
     program.add_flag("--dry-run", chosen.dry_run,
                      "move nothing: try whether HOST can take VM, and say what to expect of it");
     program.add_flag("--insecure", chosen.insecure, "without TLS: for laboratories");

@@ -32,6 +32,7 @@ struct Options {
     std::string policy;                         ///< empty: the daemon's
     std::optional<std::chrono::milliseconds> max_downtime, timeout;
     std::optional<std::uint64_t> bandwidth; ///< octets a second
+    std::optional<unsigned> streams;        ///< data connections
     bool insecure = false;                  ///< without TLS
     bool dry_run = false;                   ///< ask and foresee, and move nothing
     std::string socket = "/run/tern/migrated.sock";

@@ -23,6 +23,7 @@ Result<Restored> restore(Options const& options) {
         if (got == 0)
             break;
     }
+    TRY(receiver.verify());
     TRY(receiver.adopt());
     if (options.paused)
         receiver.keep_paused();

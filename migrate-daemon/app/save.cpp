@@ -56,17 +56,18 @@ Result<Saved> save(Options const& options) {
 
     engine::Sender::How const how{
         .info = engine::fresh_stream(!options.stopped, false), .level = options.level, .live = !options.stopped};
-    auto sender = TRY(engine::Sender::open(tools, domain, TRY(engine::Description::of(tools, domain, way)), how,
-                                           [&](std::vector<std::byte>& octets) { return file.write(octets); }));
+    auto const sender =
+        TRY(engine::Sender::open(tools, domain, TRY(engine::Description::of(tools, domain, way)), how,
+                                 [&](unsigned, std::vector<std::byte>& octets) { return file.write(octets); }));
     auto record = TRY(hypervisor::RecordOf::domain(tools, domain.id));
-    TRY(sender.start());
+    TRY(sender->start());
     unsigned rounds = 1;
     if (!options.stopped) {
         // One that does not help only makes the file longer: it keeps each round's pages.
         auto before = std::numeric_limits<double>::infinity();
         for (;; ++rounds) {
-            tell(TRY(sender.round()));
-            auto const left = static_cast<double>(TRY(sender.harvest()));
+            tell(TRY(sender->round()));
+            auto const left = static_cast<double>(TRY(sender->harvest()));
             if (left <= kFewPages || rounds == kMostRounds || !policy::helps(left, before))
                 break;
             before = left;
@@ -74,13 +75,13 @@ Result<Saved> save(Options const& options) {
         TRY(stop.begin(options.patience));
         ++rounds;
     }
-    TRY(sender.last_harvest());
-    tell(TRY(sender.last_round()));
-    TRY(sender.finish(TRY(record.take())));
+    TRY(sender->last_harvest());
+    tell(TRY(sender->last_round()));
+    TRY(sender->finish(TRY(record.take())));
 
-    Saved saved{.name = domain.name, .bytes = sender.octets(), .rounds = rounds, .total_ms = 0, .stopped_ms = 0};
+    Saved saved{.name = domain.name, .bytes = sender->octets(), .rounds = rounds, .total_ms = 0, .stopped_ms = 0};
     if (options.checkpoint) {
-        sender.untrack();
+        sender->untrack();
         TRY(stop.resume());
         saved.stopped_ms = stop.ms();
     }
@@ -89,7 +90,7 @@ Result<Saved> save(Options const& options) {
     if (!options.checkpoint) {
         saved.stopped_ms = stop.ms();
         stop.give_away();
-        sender.untrack();
+        sender->untrack();
         if (libxl_domain_destroy(tools.light(), domain.id, nullptr) != 0)
             return fail(Kind::attention, domain.name + " is in the file, and is still here",
                         "xl destroy it: both must not run");

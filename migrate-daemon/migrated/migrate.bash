@@ -23,7 +23,7 @@ _migrate() {
         --way) words='auto cooperative transparent' ;;
         *)
             if [[ $word == -* ]]; then
-                words='--save --restore --status --cancel --history --report --checkpoint --stopped --paused --dry-run --policy --max-downtime --timeout --on-timeout --bandwidth --resolve --way --wait --patience --compress --format --help'
+                words='--save --restore --status --cancel --history --report --checkpoint --stopped --paused --dry-run --policy --max-downtime --timeout --on-timeout --bandwidth --streams --resolve --way --wait --patience --compress --format --help'
             elif [[ $COMP_CWORD -eq 1 ]]; then
                 words="keys $(_migrate_domains)"
             else

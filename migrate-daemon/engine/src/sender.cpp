@@ -3,31 +3,22 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <numeric>
 #include <random>
-#include <string>
+#include <utility>
 
 #include "engine/hash_code.hpp"
 
 namespace engine {
-namespace {
 
 using migrate::Gfn;
 using outcome::fail;
 using outcome::Kind;
 using outcome::Result;
-using Clock = std::chrono::steady_clock;
 
-/// Octets that are collected before they go to the sink.
-constexpr std::size_t kPiece = 256U << 10;
-
-base::Err<outcome::Failure> balloon_moved() {
-    return fail(Kind::failed, "the domain's memory became more or less meanwhile", "try again when its balloon rests");
-}
-
-} // namespace
-
-migrate::StreamInfo fresh_stream(bool live, bool connection) {
+migrate::StreamInfo fresh_stream(bool live, bool connection, unsigned streams) {
     migrate::StreamInfo info;
+    info.streams = static_cast<std::uint16_t>(streams);
     info.live = live;
     info.connection = connection;
     std::random_device random;
@@ -36,24 +27,27 @@ migrate::StreamInfo fresh_stream(bool live, bool connection) {
     return info;
 }
 
-Result<Sender> Sender::open(hypervisor::Toolstack const& tools, hypervisor::DomainName const& domain,
-                            Description const& description, How const& how, Sink sink) {
+Result<std::unique_ptr<Sender>> Sender::open(hypervisor::Toolstack const& tools, hypervisor::DomainName const& domain,
+                                             Description const& description, How const& how, Sink sink) {
     use_faster_hash();
-    Sender sender{tools, domain.id, TRY(hypervisor::GuestMemory::map(tools, domain.id)), how, std::move(sink)};
-    sender.frames_held_ = TRY(state_of(tools, domain.id)).pages;
+    std::unique_ptr<Sender> sender{
+        new Sender{tools, domain.id, TRY(hypervisor::GuestMemory::map(tools, domain.id)), how, std::move(sink)}};
+    sender->frames_held_ = TRY(state_of(tools, domain.id)).pages;
     migrate::MemoryLayout layout;
-    for (auto const& run : sender.memory_.layout()) {
+    for (auto const& run : sender->memory_.layout()) {
         if (!layout.append(Gfn{run.first}, run.count))
             return fail(Kind::precondition, "the domain has frames with numbers that no guest has");
         for (std::uint64_t i = 0; i < run.count; ++i)
-            sender.wanted_.push_back(run.first + i);
+            sender->wanted_.push_back(run.first + i);
     }
-    sender.out_ = std::make_unique<migrate::StreamWriter>(how.info);
-    if (!sender.out_->description(description.text()) || !sender.out_->layout(layout))
+    sender->book_ = std::make_unique<migrate::SentPages>(std::move(layout), how.info.seed);
+    auto info = how.info;
+    for (; info.index < info.streams; ++info.index)
+        sender->lanes_.push_back(
+            std::make_unique<Lane>(info, *sender->book_, sender->memory_, how.level, sender->sink_));
+    auto& primary = sender->lanes_.front()->out();
+    if (!primary.description(description.text()) || !primary.layout(sender->layout()))
         return fail(Kind::precondition, "the domain's configuration or memory is too large to be described");
-    sender.book_ = std::make_unique<migrate::SentPages>(std::move(layout), how.info.seed);
-    sender.encoder_ = std::make_unique<migrate::PageEncoder>(*sender.book_);
-    sender.encoder_->set_level(how.level);
     return sender;
 }
 
@@ -82,61 +76,43 @@ Result<void> Sender::last_harvest() {
 }
 
 Result<RoundReport> Sender::run_round(bool last) {
-    auto const began = Clock::now();
-    auto const before = out_->written();
-    using Round = migrate::PageEncoder::Round;
-    encoder_->begin_round(out_->round(), last ? Round::last : Round::more_follow);
+    auto const began = std::chrono::steady_clock::now();
+    auto const before = octets();
     auto const wanted = std::exchange(wanted_, {});
-    // The guest waits for the last one: its pages are on their way, and put in their places, while later ones are packed.
-    auto const piece = last ? 1 : kPiece;
-    for (auto const gfn : wanted) {
-        TRY(look_at(gfn));
-        TRY(drain(piece));
-    }
-    flush();
-    std::chrono::duration<double, std::micro> const took = Clock::now() - began;
-    auto const ended = out_->round_end(last, encoder_->unchanged(), static_cast<std::uint64_t>(took.count()));
-    TRY(drain(1));
-    return RoundReport{.round = ended.round,
-                       .looked_at = wanted.size(),
-                       .sent = ended.sent.all(),
-                       .octets = out_->written() - before,
-                       .ms = took.count() / 1e3};
-}
-
-Result<void> Sender::look_at(std::uint64_t number) {
-    Gfn const gfn{number};
-    if (!book_->layout().index_of(gfn))
-        return balloon_moved();
-    if (!encoder_->fits(gfn))
-        flush();
-    auto const page = memory_.page(number);
-    if (page.empty())
-        encoder_->add_absent(gfn);
-    else
-        encoder_->add(gfn, page.first<hypervisor::kPageSize>());
-    return {};
-}
-
-void Sender::flush() {
-    if (!encoder_->empty())
-        out_->batch(encoder_->finish_batch());
-}
-
-/// Gives the sink what has collected, if it is at least @p from octets.
-Result<void> Sender::drain(std::size_t from) {
-    if (out_->pending() < from)
+    std::vector<migrate::RoundEnd> ended(lanes_.size());
+    TRY(crew_.all([&](unsigned stream) -> Result<void> {
+        ended[stream] = TRY(lanes_[stream]->round(wanted, last));
         return {};
-    spare_ = out_->take(std::move(spare_));
-    return sink_(spare_);
+    }));
+    std::chrono::duration<double, std::milli> const took = std::chrono::steady_clock::now() - began;
+    RoundReport report{.round = ended.front().round,
+                       .looked_at = wanted.size(),
+                       .sent = 0,
+                       .octets = octets() - before,
+                       .ms = took.count()};
+    for (auto const& one : ended)
+        report.sent += one.sent.all();
+    return report;
+}
+
+std::uint64_t Sender::octets() const {
+    return std::accumulate(lanes_.begin(), lanes_.end(), std::uint64_t{0},
+                           [](std::uint64_t sum, auto const& lane) { return sum + lane->octets(); });
 }
 
 Result<void> Sender::finish(std::span<std::byte const> record) {
-    if (!out_->domain_record(record))
+    auto& primary = lanes_.front()->out();
+    if (!primary.domain_record(record))
         return fail(Kind::failed, "the domain's record is too large");
-    out_->image_digest(encoder_->digest());
-    out_->end();
-    return drain(1);
+    migrate::ImageDigest whole;
+    for (auto const& lane : lanes_)
+        whole += lane->digest();
+    primary.image_digest(whole);
+    for (auto const& lane : lanes_) {
+        lane->out().end();
+        TRY(lane->drain());
+    }
+    return {};
 }
 
 } // namespace engine

@@ -24,6 +24,7 @@ Result<GuestMemory> GuestMemory::map(Toolstack const& tools, std::uint32_t domai
     xen_pfn_t last = 0;
     if (xc_domain_maximum_gpfn(tools.control(), domain, &last) < 0)
         return fail_errno("the memory of domain " + std::to_string(domain) + " is not told");
+    memory.pages_.resize(last + 1);
     for (std::uint64_t first = 0; first <= last; first += kPiece)
         if (!memory.map_piece(first, std::min(kPiece, last + 1 - first)))
             return fail_errno("the memory of domain " + std::to_string(domain) + " cannot be looked at");
@@ -50,8 +51,10 @@ bool GuestMemory::map_piece(std::uint64_t first, std::size_t count) {
     void* const address = xenforeignmemory_map(memory_, domain_, PROT_READ, count, gfns.data(), errors.data());
     if (address == nullptr)
         return false;
-    pieces_.emplace_back(address, Unmap{memory_, count});
-    pages_.resize(std::max<std::size_t>(pages_.size(), first + count));
+    {
+        std::lock_guard const guard{*mutex_};
+        pieces_.emplace_back(address, Unmap{memory_, count});
+    }
     for (std::size_t i = 0; i < count; ++i)
         if (errors[i] == 0)
             pages_[first + i] = static_cast<std::byte const*>(address) + i * kPageSize;
@@ -59,7 +62,7 @@ bool GuestMemory::map_piece(std::uint64_t first, std::size_t count) {
 }
 
 std::span<std::byte const> GuestMemory::page(std::uint64_t gfn) {
-    if ((gfn >= pages_.size() || pages_[gfn] == nullptr) && (!map_piece(gfn, 1) || pages_[gfn] == nullptr))
+    if (gfn >= pages_.size() || (pages_[gfn] == nullptr && !map_piece(gfn, 1)) || pages_[gfn] == nullptr)
         return {};
     return {pages_[gfn], kPageSize};
 }

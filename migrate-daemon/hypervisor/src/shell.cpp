@@ -1,8 +1,6 @@
 #include "hypervisor/shell.hpp"
 
-#include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "abi/tern.h"
@@ -43,10 +41,10 @@ std::uint64_t end_of(std::span<Run const> layout) {
 
 Result<Shell> Shell::make(Toolstack const& tools, ShellRequest request) {
     Shell shell{tools, std::move(request)};
-    shell.pages_ = TRY(tools.buffer((2 + kMostPages) * kPageSize));
     TRY(shell.create());
     TRY(shell.fill_above());
     TRY(shell.place_rings());
+    shell.rings_.emplace(TRY(Frames::of(tools, shell.domain_)));
     TRY(shell.empty_holes());
     return shell;
 }
@@ -56,7 +54,7 @@ Shell::Shell(Shell&& other) noexcept
       request_{std::move(other.request_)},
       domain_{std::exchange(other.domain_, 0)},
       started_{other.started_},
-      pages_{std::move(other.pages_)},
+      rings_{std::move(other.rings_)},
       store_page_{std::move(other.store_page_)},
       console_page_{std::move(other.console_page_)} {}
 
@@ -143,61 +141,6 @@ std::vector<std::byte>* Shell::ring_page(std::uint64_t gfn) {
     return gfn == request_.console.gfn ? &console_page_ : nullptr;
 }
 
-Result<void> Shell::write(std::span<std::uint64_t const> gfns, std::span<std::byte const> pages) {
-    auto const numbers = pages_.as<std::uint64_t>();
-    std::uint32_t count = 0;
-    for (std::size_t i = 0; i < gfns.size(); ++i) {
-        auto const page = pages.subspan(i * kPageSize, kPageSize);
-        if (auto* const ring = ring_page(gfns[i])) {
-            ring->assign(page.begin(), page.end());
-            continue;
-        }
-        numbers[count] = gfns[i];
-        std::memcpy(pages_.data() + (2 + count++) * kPageSize, page.data(), kPageSize);
-    }
-    return write_frames(count);
-}
-
-/// Those whose numbers and contents stand in pages_.
-Result<void> Shell::write_frames(std::uint32_t count) { return pass_frames(TERN_write_pages, count, "written"); }
-
-/// @p command for the frames whose numbers stand in pages_, with their contents behind these; @p done is what one is not if it fails.
-Result<void> Shell::pass_frames(unsigned command, std::uint32_t count, std::string_view done) {
-    if (count == 0)
-        return {};
-    tern_pages request{};
-    request.domain = static_cast<std::uint16_t>(domain_);
-    request.count = count;
-    request.gfns = pages_.address();
-    request.data = pages_.address(2 * kPageSize);
-    if (int const answer = tools_->tern_call(command, request); answer < 0) {
-        errno = -answer;
-        return fail_errno("page " + std::to_string(pages_.as<std::uint64_t>()[request.done]) + " cannot be " +
-                          std::string{done});
-    }
-    return {};
-}
-
-Result<void> Shell::read(std::span<std::uint64_t const> gfns, std::span<std::byte> pages) {
-    auto const numbers = pages_.as<std::uint64_t>();
-    std::uint32_t count = 0;
-    for (auto const gfn : gfns)
-        if (ring_page(gfn) == nullptr)
-            numbers[count++] = gfn;
-    TRY(pass_frames(TERN_read_pages, count, "read"));
-    auto const* from = pages_.data() + 2 * kPageSize;
-    for (std::size_t i = 0; i < gfns.size(); ++i) {
-        auto const page = pages.subspan(i * kPageSize, kPageSize);
-        if (auto const* const ring = ring_page(gfns[i])) {
-            ring->empty() ? void(std::ranges::fill(page, std::byte{})) : void(std::ranges::copy(*ring, page.begin()));
-        } else {
-            std::memcpy(page.data(), from, kPageSize);
-            from += kPageSize;
-        }
-    }
-    return {};
-}
-
 Result<void> Shell::give_up(std::uint64_t gfn) {
     xen_pfn_t extent = gfn;
     if (xc_domain_decrease_reservation_exact(tools_->control(), domain_, 1, 0, &extent) != 0)
@@ -206,15 +149,10 @@ Result<void> Shell::give_up(std::uint64_t gfn) {
 }
 
 Result<void> Shell::write_rings() {
-    std::uint32_t count = 0;
-    for (auto const gfn : {request_.store.gfn, request_.console.gfn}) {
-        auto const& page = *ring_page(gfn);
-        if (page.empty())
-            continue;
-        pages_.as<std::uint64_t>()[count] = gfn;
-        std::memcpy(pages_.data() + (2 + count++) * kPageSize, page.data(), kPageSize);
-    }
-    return write_frames(count);
+    for (auto const gfn : {request_.store.gfn, request_.console.gfn})
+        if (auto const& page = *ring_page(gfn); !page.empty())
+            rings_->put(gfn, page.data());
+    return rings_->write();
 }
 
 Result<void> Shell::adopt(std::span<std::byte const> record, Way way) {

@@ -53,11 +53,11 @@ Result<CallBuffer> Toolstack::buffer(std::size_t size) const {
     return CallBuffer{calls_.get(), data, pages * kPageSize};
 }
 
-int Toolstack::tern_call(unsigned command, std::span<std::byte> request) const {
-    std::memcpy(request_.data(), request.data(), request.size());
-    int const answer = xencall2(calls_.get(), __HYPERVISOR_tern_op, command, request_.address());
+int Toolstack::tern_call(unsigned command, std::span<std::byte> request, CallBuffer const& room) const {
+    std::memcpy(room.data(), request.data(), request.size());
+    int const answer = xencall2(calls_.get(), __HYPERVISOR_tern_op, command, room.address());
     int const error = errno;
-    std::memcpy(request.data(), request_.data(), request.size());
+    std::memcpy(request.data(), room.data(), request.size());
     return answer >= 0 ? answer : -error;
 }
 

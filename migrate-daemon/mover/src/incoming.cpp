@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "arrival.hpp"
+#include "crew/crew.hpp"
 #include "engine/receiver.hpp"
 #include "migrate/incoming.hpp"
 #include "moments.hpp"
@@ -33,18 +34,20 @@ std::string host_name() {
 class IncomingMove : public MoveLoop {
   public:
     IncomingMove(service::Workbench& bench, hypervisor::Toolstack const& tools, engine::Guardian& guardian,
-                 std::string const& husk)
-        : MoveLoop{bench, false}, tools_{tools}, receiver_{tools, husk, guardian} {}
+                 std::string const& husk, net::Link& link)
+        : MoveLoop{bench, false},
+          tools_{tools},
+          link_of_pages_{link},
+          receiver_{tools, husk, guardian, static_cast<unsigned>(link.streams())} {}
     ~IncomingMove() override { stop_reading(); }
 
-    Result<service::Summary> run(net::Link& link) {
+    Result<service::Summary> run() {
         migrate::Incoming session{migrate::MigrationId{}, host_name(), "tern"};
-        streams_ = &link;
-        subject_.caller = link.peer().address;
-        meet(link);
+        subject_.caller = link_of_pages_.peer().address;
+        meet(link_of_pages_);
         MoveLoop::run(session, inbox_.take({}));
         // Complete, and not for this process to decide: whoever reads the journal next finds it.
-        if (!session.finished() && receiver_.complete())
+        if (!session.finished() && receiver_.verified())
             receiver_.keep_paused();
         if (!decided())
             return fail(Kind::attention,
@@ -106,18 +109,31 @@ class IncomingMove : public MoveLoop {
         inbox_.put(event::ImageComplete{});
     }
     Result<void> read_all() {
-        while (!receiver_.complete()) {
-            auto const got = streams_->stream(0).read(receiver_.room(), Clock::now() + kLook);
-            if (unwanted_.load())
-                return fail(Kind::cancelled, "it is not wanted any more");
-            if (!got && got.error().kind == Kind::timed_out)
-                continue;
-            TRY(receiver_.filled(TRY(got)));
-        }
+        crew::Crew readers{static_cast<unsigned>(link_of_pages_.streams())};
+        TRY(readers.all([this](unsigned stream) {
+            auto const done = read_stream(stream);
+            if (!done)
+                broken_.store(true); // the others have nothing to wait for
+            return done;
+        }));
+        TRY(receiver_.verify());
         mark(migrate::mark::whole);
         TRY(receiver_.adopt());
         mark(migrate::mark::adopted);
         receiver_.give_credit(); // the source may rely on it: from now on the journal says what becomes of it
+        return {};
+    }
+    Result<void> read_stream(unsigned stream) {
+        while (!receiver_.ended(stream)) {
+            auto const got = link_of_pages_.stream(stream).read(receiver_.room(stream), Clock::now() + kLook);
+            if (broken_.load())
+                return {}; // who broke it says why
+            if (unwanted_.load())
+                return fail(Kind::cancelled, "it is not wanted any more");
+            if (!got && got.error().kind == Kind::timed_out)
+                continue;
+            TRY(receiver_.filled(TRY(got), stream));
+        }
         return {};
     }
     void stop_reading() {
@@ -151,10 +167,11 @@ class IncomingMove : public MoveLoop {
     }
 
     hypervisor::Toolstack const& tools_;
+    net::Link& link_of_pages_;
     engine::Receiver receiver_;
-    net::Link* streams_ = nullptr; ///< the link that pages come over
     std::thread reader_;
     std::atomic<bool> unwanted_{false};
+    std::atomic<bool> broken_{false}; ///< a stream is
     bool runs_ = false;
 };
 
@@ -163,8 +180,8 @@ class IncomingMove : public MoveLoop {
 Result<service::Summary> move_in(std::string const& husk, service::Workbench& bench) {
     auto guardian = TRY(engine::Guardian::start());
     auto const tools = TRY(hypervisor::Toolstack::open());
-    auto* const link = TRY(bench.link(1));
-    return IncomingMove{bench, tools, guardian, husk}.run(*link);
+    auto* const link = TRY(bench.link(0));
+    return IncomingMove{bench, tools, guardian, husk, *link}.run();
 }
 
 } // namespace mover

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 
 #include "engine/sender.hpp"
 #include "engine/stop.hpp"
@@ -54,13 +55,14 @@ class OutgoingMove : public MoveLoop {
         if (!policy.policy)
             return fail(Kind::precondition, policy.error);
         auto const description = TRY(engine::Description::of(tools_, domain_, way_));
-        engine::Sender::How const how{.info = engine::fresh_stream(true, true), .level = options_.level, .live = true};
-        sender_.emplace(TRY(engine::Sender::open(tools_, domain_, description, how,
-                                                 [this](std::vector<std::byte>& octets) -> Result<void> {
-                                                     if (inbox_.urgent())
-                                                         return fail(Kind::failed, "it was given up");
-                                                     return streams_->stream(0).write(octets);
-                                                 })));
+        engine::Sender::How const how{
+            .info = engine::fresh_stream(true, true, bench_.streams()), .level = options_.level, .live = true};
+        sender_ = TRY(engine::Sender::open(tools_, domain_, description, how,
+                                           [this](unsigned stream, std::vector<std::byte>& octets) -> Result<void> {
+                                               if (inbox_.urgent())
+                                                   return fail(Kind::failed, "it was given up");
+                                               return streams_->stream(stream).write(octets);
+                                           }));
         stop_.emplace(tools_, domain_.id, way_, guardian_);
         subject_.vm = domain_.name;
         subject_.uuid = domain_.uuid;
@@ -70,7 +72,7 @@ class OutgoingMove : public MoveLoop {
                                  .uuid = domain_.uuid,
                                  .frames = sender_->frames(),
                                  .vcpus = 0,
-                                 .streams = 1,
+                                 .streams = bench_.streams(),
                                  .seed = how.info.seed,
                                  .cpu = {},
                                  .configuration = text_of(Preparation{description, sender_->layout()})};
@@ -113,7 +115,7 @@ class OutgoingMove : public MoveLoop {
     void perform(action::Connect const&) {
         if (has_link())
             return call_again(host_);
-        auto const link = bench_.link(1);
+        auto const link = bench_.link(bench_.streams());
         if (!link) {
             connecting_failed_ = link.error();
             return inbox_.put(event::PeerLost{});
@@ -137,7 +139,7 @@ class OutgoingMove : public MoveLoop {
         }
         TRY(slow_down(wanted.how.throttle));
         auto const round = TRY(sender_->round());
-        TRY(streams_->stream(0).flush());
+        TRY(flush());
         auto const dirty = TRY(sender_->harvest());
         auto const seconds =
             std::max(1e-6, std::chrono::duration<double>(Clock::now() - first_round_).count() - elapsed_);
@@ -174,6 +176,12 @@ class OutgoingMove : public MoveLoop {
                          {"dirty", dirty},
                          {"throttle", wanted.how.throttle}});
         return seen;
+    }
+    /// Until the kernel has all of it.
+    Result<void> flush() {
+        for (std::size_t i = 0; i < streams_->streams(); ++i)
+            TRY(streams_->stream(i).flush());
+        return {};
     }
     Result<void> slow_down(double share) {
         if (share > 0 && !throttle_) {
@@ -227,8 +235,9 @@ class OutgoingMove : public MoveLoop {
         mark(migrate::mark::harvested);
         last_round_ = TRY(sender_->last_round());
         TRY(sender_->finish(record));
-        TRY(streams_->stream(0).flush());
-        streams_->stream(0).finish();
+        TRY(flush());
+        for (std::size_t i = 0; i < streams_->streams(); ++i)
+            streams_->stream(i).finish();
         mark(migrate::mark::sent);
         ++rounds_;
         return {};
@@ -267,7 +276,7 @@ class OutgoingMove : public MoveLoop {
     Way way_ = Way::cooperative;
     std::optional<outcome::Failure> connecting_failed_;
     net::Link* streams_ = nullptr; ///< the link that pages go over
-    std::optional<engine::Sender> sender_;
+    std::unique_ptr<engine::Sender> sender_;
     std::optional<engine::Stop> stop_;
     std::optional<hypervisor::RecordOf> record_;
     std::optional<hypervisor::Throttle> throttle_; ///< while it is slowed down

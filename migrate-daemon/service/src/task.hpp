@@ -17,7 +17,7 @@ struct Task {
     TaskKind kind = TaskKind::outgoing;
     std::string id;
     bool insecure = false; ///< this one goes without TLS
-    std::uint8_t streams = 4;
+    std::uint8_t streams = 1;
     std::uint16_t port = net::kDefaultPort; ///< of the other host
     std::uint64_t bandwidth = 0;
     /// Of an outgoing one: {"vm", "host", "options"}; of a recovering one: {"vm", "host", "role"}.

@@ -43,6 +43,7 @@ class Bench : public Workbench {
   public:
     explicit Bench(Task task) : task_{std::move(task)}, log_{task_.id, task_.insecure} {}
 
+    [[nodiscard]] std::uint8_t streams() const override { return task_.streams; }
     Result<net::Link*> link(std::uint8_t streams) override {
         if (!open_) {
             auto const deadline = std::chrono::steady_clock::now() + kOpening;

@@ -15,7 +15,13 @@ TEST(Settings, AreAllOptional) {
     ASSERT_TRUE(read);
     EXPECT_EQ(read.value().port, 7380);
     EXPECT_FALSE(read.value().insecure);
-    EXPECT_EQ(read.value().streams, 4);
+    EXPECT_GE(read.value().streams, 1);
+    EXPECT_LE(read.value().streams, 4);
+}
+
+TEST(Settings, HaveAStreamForEachTwoCpus) {
+    for (auto const& [cpus, streams] : {std::pair{0U, 1U}, {1U, 1U}, {2U, 1U}, {4U, 2U}, {8U, 4U}, {64U, 4U}})
+        EXPECT_EQ(streams_for(cpus), streams) << cpus;
 }
 
 TEST(Settings, AreTakenFromTheFile) {

@@ -228,7 +228,7 @@ def all_at_once(wanted, count, options="", then=":"):
     """All at once: each answers a ping, reads back what is written to a disk of its own, and the last was made in no more than twice
     the time of the first; when they are gone, so is what they had. `then` is done with each, number $n, before the next is made."""
     script = "set -e\n" + webs.SHELL + ENDS + f"""
-        before=$(free)
+        before=$(free); patience=600
         now() {{ tr -d . </proc/uptime | cut -d' ' -f1; }}
         for n in $(seq 1 {count}); do
             truncate -s 4M /tmp/disk$n; begin=$(now)
@@ -263,7 +263,7 @@ START, LIVE = 112, 88
 def crowd(hypervisor):
     """A hundred and twenty-eight on 16 GiB: each gives memory back before the next starts."""
     all_at_once(shape.Shape(hypervisor=hypervisor, cpus=2, cpu="qemu64", memory=16384, dom0_memory=2048), 128, f"memory={START}",
-                f"answers $n; xl mem-set web$n {LIVE}; timeout 120 sh -c \"until xl list web$n | grep -q ' {LIVE} *1 '; do usleep 50000; done\"")
+                f"answers $n; xl mem-set web$n {LIVE}; timeout 600 sh -c \"until xl list web$n | grep -q ' {LIVE} *1 '; do usleep 50000; done\"")
 
 
 # A kernel of ours, to its end; then what it said.

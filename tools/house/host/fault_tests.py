@@ -109,7 +109,7 @@ class Matrix:
         self.hook(source if case.role == "source" else other, case.role, case.moment, f"mkdir /tmp/done 2>/dev/null || exit 0\n{deed}")
         began = time.monotonic()
         said = self.shell("serve timeout 200 wget -qO /tmp/checked 'http://10.0.0.101/cgi-bin/load?check+4+10'; "
-                          f"timeout {SECONDS} migrate web1 {name} --on-timeout force >/tmp/out 2>&1; echo $?; tail -n 1 /tmp/out", source)
+                          f"timeout {SECONDS} migrate web1 {name} --streams 2 --on-timeout force >/tmp/out 2>&1; echo $?; tail -n 1 /tmp/out", source)
         status, _, sentence = said.strip().partition("\n")
         self.come_to_rest(case)
         took = time.monotonic() - began

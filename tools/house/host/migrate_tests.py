@@ -95,18 +95,19 @@ STATUS = r"""
 
 def moves():
     """A busy guest moves to the other host and back: each page of its memory is as it left it, the connection by which it is asked
-    lives on, and what is said of the move is what `migrate --format json` promises. What cannot be moved stays, with the status that says why."""
+    lives on, and what is said of the move is what `migrate --format json` promises. It goes by four streams, and comes back by one. What cannot be moved
+    stays, with the status that says why."""
     here = "set -e\n" + webs.SHELL + ENDS + STATUS + r"""
         dd if=/dev/zero of=/dev/vm/vm bs=1M count=4 2>/dev/null
         web 1 'disk=["/dev/vm/vm,raw,xvda,rw"]'
-        status 3 migrate nobody beta; grep -q 'no domain' /tmp/why; status 4 migrate web1 nowhere; status 2 migrate web1
+        status 3 migrate nobody beta; grep -q 'no domain' /tmp/why; status 4 migrate web1 nowhere; status 2 migrate web1; status 2 migrate web1 beta --streams 17
         answers 1; serve timeout 300 wget -qO /tmp/checked 'http://10.0.0.101/cgi-bin/load?check+24+60'
         timeout 60 sh -c 'until test -n "$(wget -qO- "http://10.0.0.101/cgi-bin/load?vdso")"; do :; done'
         (timeout 60 sh -c 'until migrate --status | grep -q precopy; do usleep 20000; done'; migrate --cancel web1 >/dev/null) & status 6 migrate web1 beta; wait $!
         answers 1; xl list web1 >/dev/null
         dd if=/dev/urandom of=/tmp/sent bs=1M count=4 2>/dev/null; test "$(nc 10.0.0.101 20 </tmp/sent)" = written
         status 0 migrate web1 beta --dry-run --format json; grep -q '"outcome":"could_move"' /tmp/out; answers 1; xl list web1 >/dev/null
-        status 0 migrate web1 beta --on-timeout force --format jsonl; grep -q '"progress":{.*"round":0' /tmp/out; tail -n 1 /tmp/out
+        status 0 migrate web1 beta --streams 4 --on-timeout force --format jsonl; grep -q '"progress":{.*"round":0' /tmp/out; tail -n 1 /tmp/out
         (! xl list web1 >/dev/null 2>&1); test "$(nc 10.0.0.101 19 </dev/null | head -c 4194304 | md5sum)" = "$(md5sum </tmp/sent)"; """ + CLEAN_LOG
     there = "set -e\n" + webs.SHELL + """
         answers 1; xl list -l web1 | grep -q '"kernel": "/usr/lib/tern/vmlinuz"'; (! xl list | grep -q incoming)

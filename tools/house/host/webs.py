@@ -8,7 +8,7 @@ SHELL = r"""web() {
         "extra=\"console=hvc0 address=10.0.0.$((100 + number))/24\"" "$@" >/dev/null
 }
 answers() {
-    timeout 120 sh -c "until wget -qO- http://10.0.0.$((100 + $1))/ >/dev/null 2>&1; do usleep 100000; done" ||
+    timeout ${patience:-120} sh -c "until wget -qO- http://10.0.0.$((100 + $1))/ >/dev/null 2>&1; do usleep 100000; done" ||
         { echo "web$1 does not answer"; xl list; exit 1; }
 }
 serve() { setsid "$@" </dev/null >/dev/null 2>&1 & }

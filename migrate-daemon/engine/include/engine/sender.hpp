@@ -1,55 +1,53 @@
-/// A domain on its way into a stream (docs/migration-stream.md), round by round: the first of all its memory, each later one of what it wrote
-/// meanwhile, the last while it stands still. Who calls decides when that is, and stops the domain.
+/// A domain on its way into one stream or several (docs/migration-stream.md), round by round: the first of all its memory, each later one of what
+/// it wrote meanwhile, the last while it stands still. Who calls decides when that is, and stops the domain.
 ///
-///     auto sender = TRY(Sender::open(tools, domain, description, how, sink));
-///     TRY(sender.start());
-///     do TRY(sender.round()); while (TRY(sender.harvest()) is too much);
+///     auto const sender = TRY(Sender::open(tools, domain, description, how, sink));
+///     TRY(sender->start());
+///     do TRY(sender->round()); while (TRY(sender->harvest()) is too much);
 ///     … stop the domain …
-///     TRY(sender.last_harvest());
-///     TRY(sender.last_round());
-///     TRY(sender.finish());
+///     TRY(sender->last_harvest());
+///     TRY(sender->last_round());
+///     TRY(sender->finish(record));
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "crew/crew.hpp"
 #include "engine/description.hpp"
+#include "engine/lane.hpp"
 #include "hypervisor/dirty_log.hpp"
 #include "hypervisor/guest_memory.hpp"
 #include "migrate/page_encoder.hpp"
-#include "migrate/stream_writer.hpp"
 
 namespace engine {
 
-/// Where the stream's octets go, in order. It may take the vector's memory and leave it other.
-using Sink = std::function<outcome::Result<void>(std::vector<std::byte>&)>;
-
-/// Of a stream that begins now, with an id and a seed of its own.
-migrate::StreamInfo fresh_stream(bool live, bool connection);
+/// Of the first of @p streams that begin now, with an id and a seed of their own.
+migrate::StreamInfo fresh_stream(bool live, bool connection, unsigned streams = 1);
 
 struct RoundReport {
     std::uint32_t round = 0;
     std::uint64_t looked_at = 0; ///< pages
     std::uint64_t sent = 0;      ///< of them: those that had changed
-    std::uint64_t octets = 0;    ///< on the stream
+    std::uint64_t octets = 0;    ///< on the streams
     double ms = 0;
 };
 
 class Sender {
   public:
     struct How {
-        migrate::StreamInfo info;
-        int level = 1;    ///< of zstd; 0: none
-        bool live = true; ///< the domain runs meanwhile: what it writes is tracked
+        migrate::StreamInfo info; ///< and how many there are
+        int level = 1;            ///< of zstd; 0: none
+        bool live = true;         ///< the domain runs meanwhile: what it writes is tracked
     };
     /// Maps the domain's memory; nothing of it is read yet.
-    static outcome::Result<Sender> open(hypervisor::Toolstack const& tools, hypervisor::DomainName const& domain,
-                                        Description const& description, How const& how, Sink sink);
+    static outcome::Result<std::unique_ptr<Sender>> open(hypervisor::Toolstack const& tools,
+                                                         hypervisor::DomainName const& domain,
+                                                         Description const& description, How const& how, Sink sink);
     [[nodiscard]] migrate::MemoryLayout const& layout() const { return book_->layout(); }
 
     /// What the domain writes is tracked from now on, if it is live. Then the rounds.
@@ -61,22 +59,24 @@ class Sender {
     /// REQUIRES: the domain stands still. What is left for the last round.
     outcome::Result<void> last_harvest();
     outcome::Result<RoundReport> last_round() { return run_round(true); }
-    /// The record, the digest of the whole image, the end. The stream is complete then.
+    /// The record, the digest of the whole image, the end. The streams are complete then.
     outcome::Result<void> finish(std::span<std::byte const> record);
     /// What the domain writes is tracked no more.
     void untrack() { log_.reset(); }
 
-    [[nodiscard]] std::uint64_t octets() const { return out_->written(); }
+    [[nodiscard]] std::uint64_t octets() const;
     [[nodiscard]] std::uint64_t frames() const { return book_->layout().frames(); }
 
   private:
     Sender(hypervisor::Toolstack const& tools, std::uint32_t domain, hypervisor::GuestMemory memory, How const& how,
            Sink sink)
-        : tools_{&tools}, domain_{domain}, memory_{std::move(memory)}, how_{how}, sink_{std::move(sink)} {}
+        : tools_{&tools},
+          domain_{domain},
+          memory_{std::move(memory)},
+          how_{how},
+          sink_{std::move(sink)},
+          crew_{how.info.streams} {}
     outcome::Result<RoundReport> run_round(bool last);
-    outcome::Result<void> look_at(std::uint64_t gfn);
-    void flush();
-    outcome::Result<void> drain(std::size_t from);
 
     hypervisor::Toolstack const* tools_;
     std::uint32_t domain_;
@@ -86,10 +86,9 @@ class Sender {
     Sink sink_;
     std::uint64_t frames_held_ = 0; ///< as the hypervisor counts them
     std::unique_ptr<migrate::SentPages> book_;
-    std::unique_ptr<migrate::PageEncoder> encoder_;
-    std::unique_ptr<migrate::StreamWriter> out_;
     std::vector<std::uint64_t> wanted_; ///< for the next round, rising
-    std::vector<std::byte> spare_;
+    std::vector<std::unique_ptr<Lane>> lanes_;
+    crew::Crew crew_; ///< a member for each lane
 };
 
 } // namespace engine

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -33,8 +34,8 @@ class GuestMemory {
     /// The frames that it has a view of, in rising order.
     [[nodiscard]] std::vector<Run> layout() const;
 
-    /// The page that the domain calls @p gfn, valid until this object goes; empty if it has none. It may be written to at any moment: copy
-    /// what must stay the same.
+    /// The page that the domain calls @p gfn, valid until this object goes; empty if it has none, or had none of such a high number at first. It
+    /// may be written to at any moment: copy what must stay the same. Any thread, but of one page only one at a time.
     [[nodiscard]] std::span<std::byte const> page(std::uint64_t gfn);
 
   private:
@@ -46,13 +47,14 @@ class GuestMemory {
     using Piece = std::unique_ptr<void, Unmap>;
 
     GuestMemory(Toolstack const& tools, std::uint32_t domain) : memory_{tools.memory()}, domain_{domain} {}
-    /// False if nothing could be mapped; numbers that name nothing are left out.
+    /// False if nothing could be mapped; numbers that name nothing are left out. REQUIRES: pages_ has room for them.
     bool map_piece(std::uint64_t first, std::size_t count);
 
     xenforeignmemory_handle* memory_;
     std::uint32_t domain_;
-    std::vector<Piece> pieces_;
-    std::vector<std::byte const*> pages_; ///< by gfn; null: not mapped
+    std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();
+    std::vector<Piece> pieces_;           ///< under mutex_
+    std::vector<std::byte const*> pages_; ///< by gfn, as many as at first; null: not mapped
 };
 
 } // namespace hypervisor

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include "hypervisor/configuration.hpp"
 #include "hypervisor/domains.hpp"
 #include "hypervisor/failure.hpp"
+#include "hypervisor/frames.hpp"
 #include "hypervisor/guest_memory.hpp"
 #include "hypervisor/suspension.hpp"
 #include "hypervisor/toolstack.hpp"
@@ -43,11 +45,9 @@ class Shell {
 
     [[nodiscard]] std::uint32_t domain() const { return domain_; }
 
-    /// Frames @p gfns get the contents @p pages, one after the other; up to kMostPages.
-    static constexpr std::size_t kMostPages = 256;
-    Result<void> write(std::span<std::uint64_t const> gfns, std::span<std::byte const> pages);
-    /// What was written last to frames @p gfns, one after the other into @p pages; up to kMostPages.
-    Result<void> read(std::span<std::uint64_t const> gfns, std::span<std::byte> pages);
+    /// Where the contents of frame @p gfn are kept until adopt() if a daemon has it mapped (empty: not written yet); null: it is an ordinary
+    /// frame, and written by `Frames`.
+    [[nodiscard]] std::vector<std::byte>* ring_page(std::uint64_t gfn);
     /// The guest has given this frame up.
     Result<void> give_up(std::uint64_t gfn);
 
@@ -68,16 +68,13 @@ class Shell {
     Result<void> fill_above();
     Result<void> place_rings();
     Result<void> empty_holes();
-    Result<void> write_frames(std::uint32_t count);
-    Result<void> pass_frames(unsigned command, std::uint32_t count, std::string_view done);
     Result<void> write_rings();
-    [[nodiscard]] std::vector<std::byte>* ring_page(std::uint64_t gfn);
 
     Toolstack const* tools_;
     ShellRequest request_;
     std::uint32_t domain_ = 0; ///< 0: none, or not ours any more
     bool started_ = false;
-    CallBuffer pages_; ///< gfns, results, contents
+    std::optional<Frames> rings_; ///< made before they are written, while the guest waits
     std::vector<std::byte> store_page_, console_page_;
 };
 

@@ -1,6 +1,6 @@
 /// Domain 0's connections to the hypervisor and its store, and the one door to Tern's own hypercall (abi/tern.h).
 ///
-/// Everything here is for one thread. Xen's libraries are the stable ones, and libxenctrl for what those do not have.
+/// Everything here is for one thread, but for what says otherwise. Xen's libraries are the stable ones, and libxenctrl for what those do not have.
 #pragma once
 
 #include <cstddef>
@@ -54,7 +54,12 @@ class Toolstack {
     /// One of Tern's own calls; its structure is read and written back. Answers what the hypervisor answers, or −errno. Addresses in
     /// @p request are of CallBuffers.
     template <typename Request> [[nodiscard]] int tern_call(unsigned command, Request& request) const {
-        return tern_call(command, std::as_writable_bytes(std::span{&request, 1}));
+        return tern_call(command, request, request_);
+    }
+    /// The same in any thread, which has a @p room of its own: the request stands at its beginning meanwhile.
+    template <typename Request>
+    [[nodiscard]] int tern_call(unsigned command, Request& request, CallBuffer const& room) const {
+        return tern_call(command, std::as_writable_bytes(std::span{&request, 1}), room);
     }
 
     [[nodiscard]] xc_interface* control() const { return control_.get(); }
@@ -64,7 +69,7 @@ class Toolstack {
 
   private:
     Toolstack() = default;
-    [[nodiscard]] int tern_call(unsigned command, std::span<std::byte> request) const;
+    [[nodiscard]] int tern_call(unsigned command, std::span<std::byte> request, CallBuffer const& room) const;
 
     std::unique_ptr<xentoollog_logger, Closer<xtl_logger_destroy>> log_;
     std::unique_ptr<xc_interface, Closer<xc_interface_close>> control_;

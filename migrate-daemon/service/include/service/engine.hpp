@@ -41,6 +41,8 @@ class Callee {
 class Workbench {
   public:
     virtual ~Workbench() = default;
+    /// How many data connections an engine that calls is to have, by the request or the settings.
+    [[nodiscard]] virtual std::uint8_t streams() const = 0;
     /// The link to the other host, open. An engine that calls (run_outgoing) asks for it when it has found that it has something to move, with
     /// so many streams; one that was called (run_incoming) has it at once. `connect`: it cannot be had.
     virtual outcome::Result<net::Link*> link(std::uint8_t streams) = 0;

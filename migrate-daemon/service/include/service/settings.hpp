@@ -1,10 +1,12 @@
 /// /etc/tern/migrated.toml. All keys are optional; one that is not known is refused, as it was meant to say something.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "net/hello.hpp"
 #include "net/keys.hpp"
@@ -15,13 +17,17 @@ namespace service {
 inline constexpr char const* kSettingsFile = "/etc/tern/migrated.toml";
 inline constexpr char const* kSocket = "/run/tern/migrated.sock";
 
+/// How many data connections a migration has if nobody says: on a host that has fewer CPUs than threads, more of them only make it slower, and
+/// one is left for the guests' back ends.
+constexpr std::uint8_t streams_for(unsigned cpus) { return static_cast<std::uint8_t>(std::clamp(cpus / 2, 1U, 4U)); }
+
 struct Settings {
     std::string listen = "::"; ///< an address of this host
     std::uint16_t port = net::kDefaultPort;
     std::filesystem::path keys = net::kKeysFolder;
     bool insecure = false;       ///< connections without TLS are taken, and made when that is asked for
     std::uint64_t bandwidth = 0; ///< octets a second; 0: no limit
-    std::uint8_t streams = 4;
+    std::uint8_t streams = streams_for(std::thread::hardware_concurrency());
     unsigned most_at_once = 4; ///< migrations, of both directions
     std::filesystem::path socket = kSocket;
     std::filesystem::path journals = "/var/lib/tern/journals";
