@@ -316,8 +316,9 @@ void Incoming::handle(event::GuestDestroyed const&) {
     }
     step_ = Step::dropped;
     send(Dropped{reason_, sentence_}); // again, for a peer that came meanwhile
+    // A source that has not committed does not come; it knows what became of it soon.
     if (!connected_)
-        act(action::SetTimer{patience_.retry}); // a source that has not committed does not come; it knows by now what became of it
+        act(action::SetTimer{patience_.retry});
 }
 
 void Incoming::handle(event::Received const& it) {

@@ -211,8 +211,8 @@ TEST(Handover, LeavesWhatNobodyCanKnowToAPerson) {
 
 TEST(Handover, LetsAPersonTakeTheGuestWhenItsSourceIsGoneForGood) {
     World world;
-    while (world.destination.guest != Guest::paused)
-        ASSERT_TRUE(world.step(world.choices() - 1)); // the destination is the faster one, so that it has not heard Commit
+    while (world.destination.guest != Guest::paused) // the destination is the faster one: it has not heard Commit
+        ASSERT_TRUE(world.step(world.choices() - 1));
     world.cut_power(world.source, 0);
     world.settle(nullptr, 100);
     EXPECT_EQ(world.destination.guest, Guest::paused);
