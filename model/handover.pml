@@ -136,20 +136,12 @@ end:
     do
     /* It has everything. If it has the source's word, too, it takes it. */
     :: atomic { d == d_receiving && sent_all -> destination_has = true;
-#if BROKEN == 9
-                d = d_writing_committed }
-#else
                 if
-                :: may_take -> d = d_writing_committed
+                :: may_take || BROKEN == 9 -> d = d_writing_committed
                 :: else -> d = d_verified; tell_source(verified); to_write = verified
                 fi }
-#endif
     /* It gives up: its entry says building, and that it stays until the source has heard so is as good as dropped. */
-#if BROKEN == 8
-    :: atomic { d == d_receiving && !up -> owes_dropped = false; d = d_destroying }
-#else
-    :: atomic { d == d_receiving && !up -> owes_dropped = true; d = d_destroying }
-#endif
+    :: atomic { d == d_receiving && !up -> owes_dropped = (BROKEN != 8); d = d_destroying }
     :: atomic { d == d_receiving && faults > 0 -> faults--; owes_dropped = true; tell_source(dropped); d = d_destroying } /* no memory, say */
     :: atomic { d == d_verified && faults > 0 -> faults--; d = d_writing_dropped }                  /* cancelled here */
 

@@ -363,8 +363,8 @@ void Incoming::hear(Suspended const&) { stopped_ = true; }
 void Incoming::hear(Commit const&) {
     if (step_ == Step::verified)
         take();
-    else
-        may_take_ |= step_ == Step::receiving;
+    else if (step_ == Step::receiving)
+        may_take_ = true;
 }
 
 void Incoming::hear(Abort const& it) {

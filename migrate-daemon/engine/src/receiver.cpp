@@ -103,6 +103,7 @@ struct Receiver::Lane {
 
 Receiver::Receiver(hypervisor::Toolstack const& tools, std::string husk, Guardian& guardian, unsigned streams)
     : tools_{tools}, husk_{std::move(husk)}, guardian_{guardian} {
+    use_faster_hash(); // measured while there are no threads that would be in the way
     for (unsigned index = 0; index < streams; ++index)
         lanes_.push_back(std::make_unique<Lane>(index));
 }
@@ -196,10 +197,8 @@ Result<void> Receiver::begin_pages(Lane& lane) {
     auto const& info = *lane.in.info();
     {
         std::lock_guard const guard{mutex_};
-        if (!book_) {
-            use_faster_hash();
+        if (!book_)
             book_ = std::make_unique<migrate::ReceivedPages>(layout_, info.seed);
-        }
     }
     lane.memory = std::make_unique<Memory>(*shell_, TRY(Frames::of(tools_, shell_->domain())), mutex_);
     lane.decoder = std::make_unique<migrate::PageDecoder>(*book_, info.index, info.streams, *lane.memory);

@@ -17,9 +17,12 @@ constexpr std::size_t kContents = kNumbers + Frames::kMost * sizeof(std::uint64_
 
 } // namespace
 
-Result<Frames> Frames::of(Toolstack const& tools, std::uint32_t domain) {
-    return Frames{tools, domain, TRY(tools.buffer((kContents + kMost) * kPageSize))};
+Result<Frames> Frames::of(Toolstack const& tools, std::uint32_t domain, std::size_t most) {
+    ASSERT(most <= kMost);
+    return Frames{tools, domain, TRY(tools.buffer((kContents + most) * kPageSize))};
 }
+
+std::size_t Frames::most() const { return room_.size() / kPageSize - kContents; }
 
 std::uint64_t& Frames::number(std::size_t index) const {
     return room_.as<std::uint64_t>()[kNumbers * kPageSize / sizeof(std::uint64_t) + index];
@@ -28,7 +31,7 @@ std::uint64_t& Frames::number(std::size_t index) const {
 std::byte* Frames::page(std::size_t index) const { return room_.data() + (kContents + index) * kPageSize; }
 
 void Frames::put(std::uint64_t gfn, std::byte const* from) {
-    ASSERT(waiting_ < kMost);
+    ASSERT(waiting_ < most());
     number(waiting_) = gfn;
     if (from != nullptr)
         std::memcpy(page(waiting_), from, kPageSize);
@@ -40,7 +43,7 @@ void Frames::put(std::uint64_t gfn, std::byte const* from) {
 Result<void> Frames::write() { return call(TERN_write_pages, std::exchange(waiting_, 0), "written"); }
 
 Result<std::span<std::byte const>> Frames::read(std::span<std::uint64_t const> gfns) {
-    ASSERT(waiting_ == 0 && gfns.size() <= kMost);
+    ASSERT(waiting_ == 0 && gfns.size() <= most());
     for (std::size_t i = 0; i < gfns.size(); ++i)
         number(i) = gfns[i];
     TRY(call(TERN_read_pages, gfns.size(), "read"));

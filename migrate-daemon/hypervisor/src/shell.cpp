@@ -44,7 +44,7 @@ Result<Shell> Shell::make(Toolstack const& tools, ShellRequest request) {
     TRY(shell.create());
     TRY(shell.fill_above());
     TRY(shell.place_rings());
-    shell.rings_.emplace(TRY(Frames::of(tools, shell.domain_)));
+    shell.rings_.emplace(TRY(Frames::of(tools, shell.domain_, 2)));
     TRY(shell.empty_holes());
     return shell;
 }

@@ -37,14 +37,15 @@ class IncomingMove : public MoveLoop {
                  std::string const& husk, net::Link& link)
         : MoveLoop{bench, false},
           tools_{tools},
-          link_of_pages_{link},
-          receiver_{tools, husk, guardian, static_cast<unsigned>(link.streams())} {}
+          streams_{link},
+          receiver_{tools, husk, guardian, static_cast<unsigned>(link.streams())},
+          readers_{static_cast<unsigned>(link.streams())} {}
     ~IncomingMove() override { stop_reading(); }
 
     Result<service::Summary> run() {
         migrate::Incoming session{migrate::MigrationId{}, host_name(), "tern"};
-        subject_.caller = link_of_pages_.peer().address;
-        meet(link_of_pages_);
+        subject_.caller = streams_.peer().address;
+        meet(streams_);
         MoveLoop::run(session, inbox_.take({}));
         // Complete, and not for this process to decide: whoever reads the journal next finds it.
         if (!session.finished() && receiver_.verified())
@@ -109,8 +110,7 @@ class IncomingMove : public MoveLoop {
         inbox_.put(event::ImageComplete{});
     }
     Result<void> read_all() {
-        crew::Crew readers{static_cast<unsigned>(link_of_pages_.streams())};
-        TRY(readers.all([this](unsigned stream) {
+        TRY(readers_.all([this](unsigned stream) {
             auto const done = read_stream(stream);
             if (!done)
                 broken_.store(true); // the others have nothing to wait for
@@ -125,7 +125,7 @@ class IncomingMove : public MoveLoop {
     }
     Result<void> read_stream(unsigned stream) {
         while (!receiver_.ended(stream)) {
-            auto const got = link_of_pages_.stream(stream).read(receiver_.room(stream), Clock::now() + kLook);
+            auto const got = streams_.stream(stream).read(receiver_.room(stream), Clock::now() + kLook);
             if (broken_.load())
                 return {}; // who broke it says why
             if (unwanted_.load())
@@ -167,8 +167,9 @@ class IncomingMove : public MoveLoop {
     }
 
     hypervisor::Toolstack const& tools_;
-    net::Link& link_of_pages_;
+    net::Link& streams_; ///< the link that pages come over
     engine::Receiver receiver_;
+    crew::Crew readers_; ///< a member for each stream; its threads end when the guest waits no more
     std::thread reader_;
     std::atomic<bool> unwanted_{false};
     std::atomic<bool> broken_{false}; ///< a stream is
