@@ -13,8 +13,8 @@ from house.host import disk, hosts, shape, webs
 from house.say import Arguments, step
 
 ABOUT = """Boots a host on Tern (and with --against xen one on real Xen) with a guest, which writes to W of its M MiB as fast as it can, while
-dom0 asks ten times a second what it has written (XEN_DOMCTL_shadow_op). Prints how long it takes to begin and to be answered, and
-how much slower the guest is than without. On Tern three times: by dirty bits; by a fault at the first write to each page; and with a
+dom0 asks ten times a second what it has written (XEN_DOMCTL_shadow_op). Prints how long it takes to begin and to be answered, how
+much slower the guest is than without, and, on Tern, for how long it stood still at the beginning (the longest of all turns). On Tern three times: by dirty bits; by a fault at the first write to each page; and with a
 neighbour asked in its place, which costs the guest nothing but the flushes of TLBs.
 
   ./tern bench logdirty
@@ -23,9 +23,10 @@ neighbour asked in its place, which costs the guest nothing but the flushes of T
 ROUNDS, PAUSE, SECONDS, TURNS = 20, 100, 3, 3
 TOUCHED = (0, 1, 16, 64)
 # What dom0 asks of, and how; the neighbour does nothing.
-HARVEST = "tern-harvest $(xl domid web1)"
-WAYS = {"tern": {"harvest": HARVEST, "write-protect": "tern-harvest --write-protect $(xl domid web1)", "neighbour": "tern-harvest $(xl domid web2)"},
-        "xen": {"log-dirty": HARVEST}}
+BY_DIRTY_BITS = "tern-harvest --tracker dirty-bits $(xl domid {})"
+WAYS = {"tern": {"harvest": BY_DIRTY_BITS.format("web1"), "write-protect": "tern-harvest --tracker write-protect $(xl domid web1)",
+                 "neighbour": BY_DIRTY_BITS.format("web2")},
+        "xen": {"log-dirty": "tern-harvest $(xl domid web1)"}}
 
 
 def main(words):
@@ -54,7 +55,7 @@ def measure(system, memory):
 def row(laboratory, system, way, memory, touched):
     """Without and with, in turns; medians."""
     touch = f"load 1 touch {touched} {SECONDS}" if touched else f"sleep {SECONDS}; echo 0"
-    without, tracked, asked, starts = [], [], [], []
+    without, tracked, asked, starts, stops = [], [], [], [], []
     for _ in range(TURNS):
         without.append(float(laboratory.shell(webs.SHELL + touch)))
         said = laboratory.shell(webs.SHELL + f"""
@@ -63,15 +64,20 @@ def row(laboratory, system, way, memory, touched):
         tracked.append(float(said[0]))
         found = json.loads(said[1])
         starts.append(found["start_us"])
+        stops.append(found["stopped_ns"])
         asked += found["rounds"][1:]  # the first is of all that was written before
     slower = statistics.median(without) / statistics.median(tracked) if touched else None
     return {"system": system, "tracker": way, "memory_mib": memory, "touched_mib": touched, "start_us": statistics.median(starts),
-            "harvest_us": statistics.median(one["us"] for one in asked), "dirty": statistics.median(one["dirty"] for one in asked),
+            "stopped_us": None if None in stops else max(stops) / 1000, "harvest_us": statistics.median(one["us"] for one in asked), "dirty": statistics.median(one["dirty"] for one in asked),
             "slower": slower}
 
 
 def table(rows):
-    head = f"{'':6}{'':15}{'memory':>6}{'touched':>9}{'begin':>11}{'an answer':>12}{'frames':>9}{'guest slower':>14}"
+    head = f"{'':6}{'':15}{'memory':>6}{'touched':>9}{'begin':>11}{'stopped':>12}{'an answer':>12}{'frames':>9}{'guest slower':>14}"
     return "\n".join([head, *(
-        f"{one['system']:6}{one['tracker']:15}{one['memory_mib']:>6}{one['touched_mib']:>9}{one['start_us'] / 1000:>8.1f} ms{one['harvest_us'] / 1000:>9.2f} ms"
-        f"{one['dirty']:>9.0f}{'' if one['slower'] is None else format(one['slower'], '.2f'):>14}" for one in rows)])
+        f"{one['system']:6}{one['tracker']:15}{one['memory_mib']:>6}{one['touched_mib']:>9}{one['start_us'] / 1000:>8.1f} ms{stopped(one):>12}"
+        f"{one['harvest_us'] / 1000:>9.2f} ms{one['dirty']:>9.0f}{'' if one['slower'] is None else format(one['slower'], '.2f'):>14}" for one in rows)])
+
+
+def stopped(row):
+    return "" if row["stopped_us"] is None else f"{row['stopped_us'] / 1000:.3f} ms"

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -22,11 +24,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr char const* kUsage = R"(usage: tern-harvest [--write-protect] DOMID COUNT MILLISECONDS
+constexpr char const* kUsage = R"(usage: tern-harvest [--tracker dirty-bits|write-protect] DOMID COUNT MILLISECONDS
 
 Logs what domain DOMID writes, and asks COUNT times, each MILLISECONDS, for what it has written since. Prints, in JSON, how long it took to
-begin, and for each time how long the answer took, in microseconds, and how many frames it had. With --write-protect Tern learns of
-it by a fault at the first write to each page, instead of by the processor's dirty bits: to compare with.
+begin, and for each time how long the answer took, in microseconds, and how many frames it had. With --tracker it is begun by Tern's
+own hypercall, which tells for how many nanoseconds the domain stood still; writes are found by the processor's dirty bits, or, to
+compare with, by a fault at the first write to each page.
 )";
 
 [[noreturn]] void misuse() {
@@ -53,19 +56,34 @@ template <typename Work> long microseconds(Work&& work) {
     return static_cast<long>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin).count());
 }
 
-/// The domain's writes are logged from now on, by faults.
-void write_protect(unsigned domain) {
+/// The domain's writes are logged from now on, by Xen's hypercall.
+void track(xc_interface* xen, unsigned domain) {
+    if (xc_shadow_control(xen, domain, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, nullptr, 0) != 0)
+        fail("its writes cannot be logged");
+}
+
+/// The same by Tern's, in a way of @p mode. Answers for how many nanoseconds the domain stood still.
+unsigned long track(unsigned domain, std::uint16_t mode) {
     xencall_handle* const calls = xencall_open(nullptr, 0);
     auto* const request =
         calls == nullptr ? nullptr : static_cast<tern_track*>(xencall_alloc_buffer(calls, sizeof(tern_track)));
     if (request == nullptr)
         fail("no memory for a hypercall");
-    *request = {
-        .domain = static_cast<std::uint16_t>(domain), .mode = TERN_TRACK_write_protect, .unused = 0, .stopped = 0};
+    *request = {.domain = static_cast<std::uint16_t>(domain), .mode = mode, .unused = 0, .stopped = 0};
     if (xencall2(calls, __HYPERVISOR_tern_op, TERN_track, reinterpret_cast<std::uint64_t>(request)) != 0)
-        fail("its pages are not protected; that is for a guest on Tern, which nobody tracks");
+        fail("--tracker is for a guest on Tern, which nobody tracks");
+    auto const stopped = request->stopped;
     xencall_free_buffer(calls, request);
     xencall_close(calls);
+    return stopped;
+}
+
+std::uint16_t tracker(char const* name) {
+    if (std::strcmp(name, "dirty-bits") == 0)
+        return TERN_TRACK_harvest;
+    if (std::strcmp(name, "write-protect") == 0)
+        return TERN_TRACK_write_protect;
+    misuse();
 }
 
 struct Round {
@@ -77,14 +95,14 @@ struct Round {
 
 int main(int count, char** words) {
     constexpr option kOptions[] = {
-        {"write-protect", no_argument, nullptr, 'w'}, {"help", no_argument, nullptr, 'h'}, {}};
-    bool by_faults = false;
+        {"tracker", required_argument, nullptr, 't'}, {"help", no_argument, nullptr, 'h'}, {}};
+    std::uint16_t mode = TERN_TRACK_off;
     for (int chosen; (chosen = getopt_long(count, words, "", kOptions, nullptr)) != -1;) {
         if (chosen == 'h')
             return std::fputs(kUsage, stdout), 0;
-        if (chosen != 'w')
+        if (chosen != 't')
             misuse();
-        by_faults = true;
+        mode = tracker(optarg);
     }
     if (count - optind != 3)
         misuse();
@@ -104,11 +122,12 @@ int main(int count, char** words) {
     if (bitmap == nullptr)
         fail("no memory for the bitmap");
 
+    std::optional<unsigned long> stopped; // Xen does not tell
     long const start = microseconds([&] {
-        if (by_faults)
-            write_protect(domain);
-        else if (xc_shadow_control(xen, domain, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, nullptr, 0) != 0)
-            fail("its writes cannot be logged");
+        if (mode == TERN_TRACK_off)
+            track(xen, domain);
+        else
+            stopped = track(domain, mode);
     });
     std::vector<Round> taken;
     auto next = Clock::now();
@@ -127,7 +146,8 @@ int main(int count, char** words) {
     }
     if (xc_shadow_control(xen, domain, XEN_DOMCTL_SHADOW_OP_OFF, nullptr, 0) != 0)
         fail("logging does not end");
-    std::printf(R"({"pages": %lu, "start_us": %ld, "rounds": [)", pages, start);
+    std::printf(R"({"pages": %lu, "start_us": %ld, "stopped_ns": %s, "rounds": [)", pages, start,
+                stopped ? std::to_string(*stopped).c_str() : "null");
     for (std::size_t i = 0; i < taken.size(); ++i)
         std::printf(R"(%s{"us": %ld, "dirty": %u})", i == 0 ? "" : ", ", taken[i].took, taken[i].dirty);
     std::puts("]}");
