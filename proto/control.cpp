@@ -57,15 +57,18 @@ void put(Suspended const& from, wire::Control& to) { to.mutable_suspended()->set
 void put(Verified const&, wire::Control& to) { to.mutable_verified(); }
 void put(Commit const&, wire::Control& to) { to.mutable_commit(); }
 void put(Committed const&, wire::Control& to) { to.mutable_committed(); }
-void put(Resumed const& from, wire::Control& to) {
-    auto& it = *to.mutable_resumed();
-    it.set_stamp(from.stamp);
-    for (auto const& mark : from.marks) {
-        auto& added = *it.add_marks();
+void put_marks(std::vector<Mark> const& from, auto& to) {
+    for (auto const& mark : from) {
+        auto& added = *to.add_marks();
         added.set_name(mark.name);
         added.set_at(mark.at);
     }
 }
+void put(Resumed const& from, wire::Control& to) {
+    to.mutable_resumed()->set_stamp(from.stamp);
+    put_marks(from.marks, *to.mutable_resumed());
+}
+void put(Settled const& from, wire::Control& to) { put_marks(from.marks, *to.mutable_settled()); }
 void put(Dropped const& from, wire::Control& to) {
     to.mutable_dropped()->set_reason(std::uint32_t(from.reason));
     to.mutable_dropped()->set_sentence(from.sentence);
@@ -105,10 +108,10 @@ Parsed prepare_of(wire::Prepare const& from) {
                                           from.seed(), from.cpu(), from.configuration()}};
 }
 
-Resumed resumed_of(wire::Resumed const& from) {
-    Resumed to{from.stamp(), {}};
+std::vector<Mark> marks_of(auto const& from) {
+    std::vector<Mark> to;
     for (auto const& mark : from.marks())
-        to.marks.push_back({mark.name(), mark.at()});
+        to.push_back({mark.name(), mark.at()});
     return to;
 }
 
@@ -137,7 +140,8 @@ Parsed message_of(wire::Control const& from) {
     case wire::Control::kVerified: return Answer{Verified{}};
     case wire::Control::kCommit: return Answer{Commit{}};
     case wire::Control::kCommitted: return Answer{Committed{}};
-    case wire::Control::kResumed: return Answer{resumed_of(from.resumed())};
+    case wire::Control::kResumed: return Answer{Resumed{from.resumed().stamp(), marks_of(from.resumed())}};
+    case wire::Control::kSettled: return Answer{Settled{marks_of(from.settled())}};
     case wire::Control::kDropped: return Answer{Dropped{reason_of(from.dropped().reason()), from.dropped().sentence()}};
     case wire::Control::kAbort: return Answer{Abort{reason_of(from.abort().reason()), from.abort().sentence()}};
     case wire::Control::kReleased: return Answer{Released{}};

@@ -11,7 +11,7 @@ struct Ending {
     std::string_view part; ///< that ends with it
 };
 
-constexpr std::array<Ending, 10> kEndings = {{
+constexpr std::array<Ending, 11> kEndings = {{
     {mark::stopped, "suspend_ms"},
     {mark::noticed, "notice_ms"},
     {mark::record, "record_ms"},
@@ -22,6 +22,7 @@ constexpr std::array<Ending, 10> kEndings = {{
     {mark::given, "give_ms"},
     {mark::taken, "take_ms"},
     {mark::runs, "resume_ms"},
+    {mark::connected, "devices_ms"},
 }};
 
 } // namespace

@@ -307,6 +307,11 @@ void Incoming::handle(event::GuestRuns const& it) {
         ask_later();
 }
 
+void Incoming::handle(event::GuestSettled const& it) {
+    if (step_ == Step::resumed)
+        send(Settled{it.marks});
+}
+
 void Incoming::handle(event::GuestDestroyed const&) {
     if (step_ != Step::destroying)
         return;

@@ -32,6 +32,7 @@ State Outgoing::state() const {
     case Step::last: return State::blackout;
     case Step::writing_commit:
     case Step::committing: return State::commit;
+    case Step::settling:
     case Step::destroying: return State::resumed;
     case Step::keeping:
     case Step::returning:
@@ -96,6 +97,12 @@ void Outgoing::give_away() {
     step_ = Step::writing_commit;
     act(action::SetTimer{0});
     journal(Journaled::commit);
+}
+
+/// The guest runs at the destination.
+void Outgoing::give_up_copy() {
+    taken_ = true;
+    decide(Outcome::moved, Reason::none, "it runs at the destination");
 }
 
 void Outgoing::destroy() {
@@ -179,6 +186,7 @@ void Outgoing::handle(event::PeerLost const&) {
             say("in doubt: the destination was lost after commit; the guest stands still until it is met again");
         act(action::SetTimer{patience_.retry});
         return;
+    case Step::settling: destroy(); return;
     default: return;
     }
 }
@@ -196,6 +204,7 @@ void Outgoing::handle(event::TimerFired const&) {
             act(action::Hangup{}); // no answer: another connection may do better
         meet_again();
         return;
+    case Step::settling: destroy(); return;
     case Step::closing:
         if (writes_ == 0)
             close();
@@ -403,9 +412,16 @@ void Outgoing::hear(Committed const&) {
 void Outgoing::hear(Resumed const&) {
     if (step_ != Step::committing)
         return;
-    taken_ = true;
-    decide(Outcome::moved, Reason::none, "it runs at the destination");
-    destroy();
+    give_up_copy();
+    if (version_ < kSettles) // or this process was restarted: then it has run for long
+        return destroy();
+    step_ = Step::settling;
+    act(action::SetTimer{patience_.settle});
+}
+
+void Outgoing::hear(Settled const&) {
+    if (step_ == Step::settling)
+        destroy();
 }
 
 void Outgoing::hear(Dropped const& it) {
@@ -443,7 +459,7 @@ void Outgoing::hear(Status const& it) {
     switch (it.state) {
     case Journaled::verified: send(Commit{}); return;
     case Journaled::committed: hear(Committed{}); return;
-    case Journaled::resumed: hear(Resumed{}); return;
+    case Journaled::resumed: give_up_copy(); return destroy();
     case Journaled::dropped: hear(Dropped{Reason::restarted, "the destination did not take it"}); return;
     default:
         decide(Outcome::needs_attention, Reason::peer,

@@ -27,7 +27,7 @@ svg { width: 100%; height: auto } svg text { font-size: 12px; fill: #555 }
 )";
 
 /// The parts of a blackout in their order: the engine's name, and people's.
-constexpr std::array<std::array<std::string_view, 2>, 10> kParts = {{
+constexpr std::array<std::array<std::string_view, 2>, 11> kParts = {{
     {"suspend_ms", "the guest suspends itself, and runs until it stops"},
     {"notice_ms", "the source sees that it stands still"},
     {"record_ms", "its record is taken"},
@@ -38,6 +38,7 @@ constexpr std::array<std::array<std::string_view, 2>, 10> kParts = {{
     {"give_ms", "it waits for the source's word that the guest is given away"},
     {"take_ms", "and writes into its journal that it has taken it"},
     {"resume_ms", "and it runs"},
+    {"devices_ms", "and its devices are connected"},
 }};
 
 std::string escaped(std::string_view text) {

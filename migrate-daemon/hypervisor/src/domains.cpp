@@ -19,10 +19,6 @@ template <typename Number> bool parse(std::string_view text, Number& number) {
     return !text.empty() && error == std::errc{} && end == text.data() + text.size();
 }
 
-std::string path_of(std::uint32_t domain, std::string_view path) {
-    return "/local/domain/" + std::to_string(domain) + "/" + std::string{path};
-}
-
 std::string uuid_text(libxl_uuid const& uuid) {
     std::array<char, LIBXL_UUID_FMTLEN + 1> text{};
     std::snprintf(text.data(), text.size(), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(uuid));
@@ -84,14 +80,18 @@ Result<DomainState> state_of(Toolstack const& tools, std::uint32_t domain) {
                        .vcpus = info.max_vcpu_id + 1};
 }
 
+std::string node(std::uint32_t domain, std::string_view path) {
+    return "/local/domain/" + std::to_string(domain) + "/" + std::string{path};
+}
+
 std::string read_node(Toolstack const& tools, std::uint32_t domain, std::string_view path) {
     unsigned length = 0;
-    std::unique_ptr<void, Free> const value{xs_read(tools.store(), XBT_NULL, path_of(domain, path).c_str(), &length)};
+    std::unique_ptr<void, Free> const value{xs_read(tools.store(), XBT_NULL, node(domain, path).c_str(), &length)};
     return value ? std::string{static_cast<char const*>(value.get()), length} : std::string{};
 }
 
 Result<void> write_node(Toolstack const& tools, std::uint32_t domain, std::string_view path, std::string_view value) {
-    auto const where = path_of(domain, path);
+    auto const where = node(domain, path);
     if (!xs_write(tools.store(), XBT_NULL, where.c_str(), value.data(), static_cast<unsigned>(value.size())))
         return fail_errno("the store does not take " + where);
     return {};

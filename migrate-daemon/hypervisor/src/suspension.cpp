@@ -5,7 +5,8 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
+
+#include "hypervisor/devices.hpp"
 
 namespace hypervisor {
 namespace {
@@ -13,33 +14,6 @@ namespace {
 struct Free {
     void operator()(void* memory) const { std::free(memory); }
 };
-using Names = std::unique_ptr<char*, Free>;
-
-std::string node(std::uint32_t domain, std::string_view path) {
-    return "/local/domain/" + std::to_string(domain) + "/" + std::string{path};
-}
-
-std::vector<std::string> children(Toolstack const& tools, std::string const& path) {
-    unsigned count = 0;
-    Names const names{xs_directory(tools.store(), XBT_NULL, path.c_str(), &count)};
-    return names ? std::vector<std::string>(names.get(), names.get() + count) : std::vector<std::string>{};
-}
-
-/// The devices with a front end in the guest: paths below the domain's.
-std::vector<std::string> devices(Toolstack const& tools, std::uint32_t domain) {
-    std::vector<std::string> found;
-    for (auto const* const kind : {"vif", "vbd", "vkbd", "vfb", "9pfs", "pvcalls", "vtpm", "pci"})
-        for (auto const& number : children(tools, node(domain, "device/") + kind))
-            found.push_back(std::string{"device/"} + kind + "/" + number);
-    return found;
-}
-
-bool connected(Toolstack const& tools, std::uint32_t domain, std::vector<std::string> const& all) {
-    for (auto const& device : all)
-        if (read_node(tools, domain, device + "/state") != "4")
-            return false;
-    return true;
-}
 
 constexpr char const* kShutdown = "control/shutdown";
 
@@ -109,10 +83,10 @@ Result<Way> way_of(Toolstack const& tools, std::uint32_t domain, std::chrono::mi
                    std::function<void(std::string_view)> const& tell) {
     constexpr char const* kFeature = "control/feature-suspend";
     auto const can = [&] { return read_node(tools, domain, kFeature) == "1"; };
-    auto const all = devices(tools, domain);
+    auto const all = front_ends(tools, domain);
     if (all.empty())
         return can() ? Way::cooperative : Way::transparent;
-    auto const ready = [&] { return can() && connected(tools, domain, devices(tools, domain)); };
+    auto const ready = [&] { return can() && connected(tools, domain, front_ends(tools, domain)); };
     if (ready())
         return Way::cooperative;
     tell("waiting for the guest to finish booting: it does not answer to the store yet, or its devices are not "

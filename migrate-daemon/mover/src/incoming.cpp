@@ -163,7 +163,11 @@ class IncomingMove : public MoveLoop {
     void perform(action::Decided const& decided) {
         if (decided.outcome != migrate::Outcome::moved || !runs_)
             return;
+        std::vector<migrate::Mark> marks;
+        if (auto const connected = connected_at(tools_, receiver_.domain()); connected != 0)
+            marks.push_back({std::string{migrate::mark::connected}, connected});
         settle(tools_, subject_, bench_);
+        inbox_.put(event::GuestSettled{std::move(marks)});
     }
 
     hypervisor::Toolstack const& tools_;

@@ -216,7 +216,7 @@ void MoveLoop::hear(migrate::Message message) {
     } else {
         // Before there is much to do, and again when what is to be measured is over.
         if (source_ &&
-            (std::holds_alternative<migrate::Ready>(message) || std::holds_alternative<migrate::Committed>(message))) {
+            (std::holds_alternative<migrate::Ready>(message) || std::holds_alternative<migrate::Settled>(message))) {
             asked_ = 0;
             ask_the_time();
         }

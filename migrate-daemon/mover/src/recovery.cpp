@@ -136,8 +136,10 @@ class IncomingRecovery : public Recovery {
         } else if (std::holds_alternative<action::DestroyGuest>(what)) {
             destroy_guest();
         } else if (auto const* const decided = std::get_if<action::Decided>(&what)) {
-            if (decided->outcome == migrate::Outcome::moved)
-                settle_if_it_is_not();
+            if (decided->outcome != migrate::Outcome::moved)
+                return;
+            settle_if_it_is_not();
+            inbox_.put(event::GuestSettled{});
         }
     }
     void run_guest() {

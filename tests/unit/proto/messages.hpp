@@ -20,6 +20,7 @@ inline std::vector<migrate::Message> all_messages() {
             Commit{},
             Committed{},
             Resumed{2, {{"whole", 3}, {"runs", 4}}},
+            Settled{{{"connected", 5}}},
             Dropped{Reason::memory, "no memory"},
             Abort{Reason::user, "cancelled"},
             Released{},

@@ -57,10 +57,10 @@ template <typename Make> void throw_everything_at(Make const& make) {
         event::JournalFailed{},  event::TimerFired{},    event::Failed{},      event::Cancel{},
         event::Resolve{true},    event::Resolve{false},  event::Begin{},       event::RoundDone{},
         event::GuestSuspended{}, event::LastSent{},      event::GuestGoesOn{}, event::GuestDestroyed{},
-        event::Built{},          event::ImageComplete{}, event::GuestRuns{}};
+        event::Built{},          event::ImageComplete{}, event::GuestRuns{},   event::GuestSettled{}};
     for (Message const& message :
          std::initializer_list<Message>{Hello{}, Welcome{}, Prepare{}, Ready{}, Verified{}, Commit{}, Committed{},
-                                        Resumed{}, Dropped{}, Abort{}, Released{}})
+                                        Resumed{}, Settled{}, Dropped{}, Abort{}, Released{}})
         events.emplace_back(event::Received{message});
     for (unsigned state = 0; state <= static_cast<unsigned>(Journaled::dropped); ++state)
         events.emplace_back(event::Received{Status{Journaled(state)}});

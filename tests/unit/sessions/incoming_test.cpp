@@ -56,6 +56,7 @@ TEST(Incoming, SaysOneThingAfterTheOther) {
     EXPECT_TRUE(has<action::RunGuest>(committed));
     EXPECT_TRUE(it.sends<Resumed>(it.on(event::GuestRuns{})));
     it.on(event::JournalDone{});
+    EXPECT_TRUE(it.sends<Settled>(it.on(event::GuestSettled{})));
     EXPECT_EQ(it.journals(it.hear(Released{})), Journaled::nothing);
     EXPECT_TRUE(has<action::Finished>(it.on(event::JournalDone{})));
 }
@@ -83,7 +84,7 @@ TEST(Incoming, RefusesAVersionThatItDoesNotSpeakWithASentence) {
     auto const answer = it.hear(newer);
     EXPECT_TRUE(it.sends<Dropped>(answer));
     EXPECT_EQ(test::find<action::Decided>(answer).sentence,
-              "this host speaks versions 1 to 2 of the protocol, the source 3 to 3");
+              "this host speaks versions 1 to 3 of the protocol, the source 4 to 4");
 }
 
 TEST(Incoming, SaysThatItKnowsNothingRatherThanThatItDroppedWhatItForgot) {

@@ -61,7 +61,11 @@ TEST(Outgoing, SaysOneThingAfterTheOther) {
     EXPECT_FALSE(it.sends<Commit>(sent)); // not before it is on the disk
     EXPECT_TRUE(it.sends<Commit>(it.on(event::JournalDone{})));
     EXPECT_FALSE(has<action::DestroyGuest>(it.hear(Committed{}))); // the copy is kept until the guest runs
-    EXPECT_TRUE(has<action::DestroyGuest>(it.hear(Resumed{})));
+    auto const runs = it.hear(Resumed{});
+    EXPECT_EQ(test::find<action::Decided>(runs).outcome, Outcome::moved);
+    EXPECT_FALSE(
+        has<action::DestroyGuest>(runs)); // and longer: it has better things to do than to share a machine with that
+    EXPECT_TRUE(has<action::DestroyGuest>(it.hear(Settled{})));
     EXPECT_EQ(it.journals(it.on(event::GuestDestroyed{})), Journaled::nothing);
     auto const end = it.on(event::JournalDone{});
     EXPECT_TRUE(it.sends<Released>(end));
@@ -74,6 +78,26 @@ TEST(Outgoing, WaitsUntilADestinationOfTheFirstVersionHasEverything) {
     EXPECT_TRUE(it.on(event::LastSent{}).empty());
     EXPECT_EQ(it.journals(it.hear(Verified{})), Journaled::commit);
     EXPECT_TRUE(it.sends<Commit>(it.on(event::JournalDone{})));
+}
+
+TEST(Outgoing, DestroysItsCopyAtOnceForADestinationThatDoesNotSaySettled) {
+    Source it;
+    it.to_blackout(2);
+    it.on(event::LastSent{});
+    it.on(event::JournalDone{});
+    EXPECT_TRUE(has<action::DestroyGuest>(it.hear(Resumed{})));
+}
+
+TEST(Outgoing, DestroysItsCopyAlthoughSettledDoesNotCome) {
+    for (Event const& instead : {Event{event::TimerFired{}}, Event{event::PeerLost{}}}) {
+        Source it;
+        it.to_commit();
+        it.hear(Resumed{});
+        EXPECT_EQ(it.session.state(), State::resumed);
+        EXPECT_TRUE(has<action::DestroyGuest>(it.on(instead)));
+        EXPECT_TRUE(it.hear(Settled{}).empty()); // too late
+        EXPECT_EQ(it.journals(it.on(event::GuestDestroyed{})), Journaled::nothing);
+    }
 }
 
 TEST(Outgoing, CommitsOnceToADestinationThatHasEverythingBeforeItSeems) {
@@ -204,6 +228,7 @@ TEST(Outgoing, ReleasesNothingBeforeItsEntryIsGone) {
     Source it;
     it.to_commit();
     it.hear(Resumed{});
+    it.hear(Settled{});
     it.on(event::GuestDestroyed{});
     EXPECT_FALSE(it.sends<Released>(it.on(event::JournalFailed{"disk full"})));
     EXPECT_EQ(it.journals(it.on(event::TimerFired{})), Journaled::nothing);

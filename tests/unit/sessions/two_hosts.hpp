@@ -25,7 +25,7 @@ using namespace migrate;
 enum class Guest { absent, building, paused, running };
 
 /// What a host does one after the other: each is an effect, and the event that reports it.
-enum class Work { connect, round, suspend, last, resume, destroy, build, run, image };
+enum class Work { connect, round, suspend, last, resume, destroy, build, run, settle, image };
 
 struct Host {
     std::string name;
@@ -291,7 +291,8 @@ class World {
         case Work::destroy: return give(host, event::GuestDestroyed{});
         case Work::build: return give(host, event::Built{});
         case Work::image: return give(host, event::ImageComplete{});
-        case Work::run: return give(host, event::GuestRuns{2});
+        case Work::run: host.works.push_back(Work::settle); return give(host, event::GuestRuns{2});
+        case Work::settle: return give(host, event::GuestSettled{});
         case Work::connect: return;
         }
     }

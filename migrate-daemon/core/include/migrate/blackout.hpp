@@ -1,5 +1,5 @@
 /// What a blackout was made of: the moments that both ends noted, made intervals that follow each other without a gap, from when the guest was
-/// asked to suspend itself until it ran at the destination. Their sum is that time, whatever was not noted (docs/migration-protocol.md,
+/// asked to suspend itself until it ran at the destination, and was connected there. Their sum is that time, whatever was not noted (docs/migration-protocol.md,
 /// "The blackout, by parts").
 #pragma once
 
@@ -24,6 +24,7 @@ inline constexpr std::string_view adopted = "adopted";     ///< the domain becam
 inline constexpr std::string_view given = "given";         ///< it has heard Commit, which may have been before
 inline constexpr std::string_view taken = "taken";         ///< its journal says that it took it
 inline constexpr std::string_view runs = "runs";           ///< it ran here for the first time, by the hypervisor
+inline constexpr std::string_view connected = "connected"; ///< and all of its devices are
 } // namespace mark
 
 struct Part {

@@ -63,6 +63,7 @@ class Incoming {
     void handle(event::Built const& it);
     void handle(event::ImageComplete const&);
     void handle(event::GuestRuns const& it);
+    void handle(event::GuestSettled const& it);
     void handle(event::GuestDestroyed const&);
     template <typename Other> void handle(Other const&) {} ///< the source's
 

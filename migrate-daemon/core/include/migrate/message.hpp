@@ -14,9 +14,11 @@ namespace migrate {
 
 /// Versions of the protocol that this code speaks.
 inline constexpr std::uint32_t kOldestProtocol = 1;
-inline constexpr std::uint32_t kNewestProtocol = 2;
+inline constexpr std::uint32_t kNewestProtocol = 3;
 /// From this one on a destination keeps Commit until it has everything, and remembers that it gave up until the source has heard so.
 inline constexpr std::uint32_t kEarlyCommit = 2;
+/// From this one on a destination says Settled.
+inline constexpr std::uint32_t kSettles = 3;
 
 /// Why a move is refused or given up: for exit codes and metrics. The sentence beside it is for people.
 enum class Reason : std::uint8_t {
@@ -101,6 +103,10 @@ struct Resumed {
     std::uint64_t stamp = 0;
     std::vector<Mark> marks{}; ///< of the blackout, as far as it happened there
 };
+/// Destination: its devices are connected, or have had long enough for that. What the source still has to do takes nothing from it any more.
+struct Settled {
+    std::vector<Mark> marks{}; ///< since Resumed
+};
 /// Destination, at any time before Committed, and after it if the guest certainly never ran: I did not take it and never will.
 struct Dropped {
     Reason reason = Reason::none;
@@ -129,7 +135,7 @@ struct ClockReply {
 };
 
 using Message = std::variant<Hello, Welcome, Prepare, Ready, RoundReport, Suspended, Verified, Commit, Committed,
-                             Resumed, Dropped, Abort, Released, Status, ClockProbe, ClockReply>;
+                             Resumed, Settled, Dropped, Abort, Released, Status, ClockProbe, ClockReply>;
 
 /// The version that both speak, or 0.
 constexpr std::uint32_t agreed_version(Hello const& hello) {

@@ -53,7 +53,8 @@ class Outgoing {
         last,            ///< SendLast (and then, in version 1, waiting for Verified)
         writing_commit,  ///< commit is being written
         committing,      ///< Commit was sent, or will be when the peer is met
-        destroying,      ///< Resumed was heard: DestroyGuest
+        settling,        ///< Resumed was heard: its copy is not in anybody's way yet
+        destroying,      ///< DestroyGuest
         keeping,         ///< a person's word: aborted is being written before the guest is resumed
         returning,       ///< ResumeGuest
         noting,          ///< aborted is being written
@@ -80,12 +81,14 @@ class Outgoing {
     void handle(event::Built const&) {}
     void handle(event::ImageComplete const&) {}
     void handle(event::GuestRuns const&) {}
+    void handle(event::GuestSettled const&) {}
 
     void hear(Welcome const& it);
     void hear(Ready const& it);
     void hear(Verified const& it);
     void hear(Committed const& it);
     void hear(Resumed const& it);
+    void hear(Settled const& it);
     void hear(Dropped const& it);
     void hear(Status const& it);
     template <typename Other> void hear(Other const&) {} ///< not for a source to hear
@@ -99,6 +102,7 @@ class Outgoing {
     void abandon(Reason reason, std::string const& sentence, bool tell);
     void bring_back();
     void give_away();
+    void give_up_copy();
     void destroy();
     void close();
     void meet_again();

@@ -93,13 +93,18 @@ struct GuestRuns {
     std::uint64_t stamp = 0;
     std::vector<Mark> marks{};
 };
+/// What was to wait for it to be well need not any longer.
+struct GuestSettled {
+    std::vector<Mark> marks{};
+};
 
 } // namespace event
 
-using Event = std::variant<event::PeerMet, event::PeerLost, event::Received, event::JournalDone, event::JournalFailed,
-                           event::TimerFired, event::Failed, event::Cancel, event::Resolve, event::Begin,
-                           event::RoundDone, event::GuestSuspended, event::LastSent, event::GuestGoesOn,
-                           event::GuestDestroyed, event::Built, event::ImageComplete, event::GuestRuns>;
+using Event =
+    std::variant<event::PeerMet, event::PeerLost, event::Received, event::JournalDone, event::JournalFailed,
+                 event::TimerFired, event::Failed, event::Cancel, event::Resolve, event::Begin, event::RoundDone,
+                 event::GuestSuspended, event::LastSent, event::GuestGoesOn, event::GuestDestroyed, event::Built,
+                 event::ImageComplete, event::GuestRuns, event::GuestSettled>;
 
 namespace action {
 
@@ -172,6 +177,7 @@ struct Patience {
     double answer = 30;   ///< for an answer that needs no work
     double prepare = 120; ///< for Ready
     double blackout = 10; ///< from the decision to stop until all is sent; and again until the guest runs there
+    double settle = 10;   ///< of a source, once the guest runs there, for Settled
     double retry = 2;     ///< between two attempts of a source to meet again; a destination takes its time
 };
 

@@ -31,7 +31,9 @@ struct DomainState {
 /// `failed`: there is no such domain any more.
 Result<DomainState> state_of(Toolstack const& tools, std::uint32_t domain);
 
-/// What stands in the store at @p path below /local/domain/DOMAIN/; empty if nothing does.
+/// The store's path of @p path below that of @p domain.
+std::string node(std::uint32_t domain, std::string_view path);
+/// What stands there; empty if nothing does.
 std::string read_node(Toolstack const& tools, std::uint32_t domain, std::string_view path);
 Result<void> write_node(Toolstack const& tools, std::uint32_t domain, std::string_view path, std::string_view value);
 
