@@ -99,12 +99,6 @@ void Outgoing::give_away() {
     journal(Journaled::commit);
 }
 
-/// The guest runs at the destination.
-void Outgoing::give_up_copy() {
-    taken_ = true;
-    decide(Outcome::moved, Reason::none, "it runs at the destination");
-}
-
 void Outgoing::destroy() {
     step_ = Step::destroying;
     act(action::SetTimer{0});
@@ -412,7 +406,8 @@ void Outgoing::hear(Committed const&) {
 void Outgoing::hear(Resumed const&) {
     if (step_ != Step::committing)
         return;
-    give_up_copy();
+    taken_ = true;
+    decide(Outcome::moved, Reason::none, "it runs at the destination");
     if (version_ < kSettles) // or this process was restarted: then it has run for long
         return destroy();
     step_ = Step::settling;
@@ -459,7 +454,7 @@ void Outgoing::hear(Status const& it) {
     switch (it.state) {
     case Journaled::verified: send(Commit{}); return;
     case Journaled::committed: hear(Committed{}); return;
-    case Journaled::resumed: give_up_copy(); return destroy();
+    case Journaled::resumed: hear(Resumed{}); return hear(Settled{}); // it was written when it had settled
     case Journaled::dropped: hear(Dropped{Reason::restarted, "the destination did not take it"}); return;
     default:
         decide(Outcome::needs_attention, Reason::peer,

@@ -14,8 +14,9 @@ from house.say import Arguments, step
 
 ABOUT = """Boots a host on Tern (and with --against xen one on real Xen) with a guest, which writes to W of its M MiB as fast as it can, while
 dom0 asks ten times a second what it has written (XEN_DOMCTL_shadow_op). Prints how long it takes to begin and to be answered, how
-much slower the guest is than without, and, on Tern, for how long it stood still at the beginning (the longest of all turns). On Tern three times: by dirty bits; by a fault at the first write to each page; and with a
-neighbour asked in its place, which costs the guest nothing but the flushes of TLBs.
+much slower the guest is than without, and, on Tern, for how long it stood still at the beginning (the longest of all turns). On Tern three
+times: by dirty bits; by a fault at the first write to each page; and with a neighbour asked in its place, which costs the guest nothing but the
+flushes of TLBs.
 
   ./tern bench logdirty
   ./tern bench logdirty --against xen --memory 512"""
@@ -68,8 +69,8 @@ def row(laboratory, system, way, memory, touched):
         asked += found["rounds"][1:]  # the first is of all that was written before
     slower = statistics.median(without) / statistics.median(tracked) if touched else None
     return {"system": system, "tracker": way, "memory_mib": memory, "touched_mib": touched, "start_us": statistics.median(starts),
-            "stopped_us": None if None in stops else max(stops) / 1000, "harvest_us": statistics.median(one["us"] for one in asked), "dirty": statistics.median(one["dirty"] for one in asked),
-            "slower": slower}
+            "stopped_us": None if None in stops else max(stops) / 1000, "harvest_us": statistics.median(one["us"] for one in asked),
+            "dirty": statistics.median(one["dirty"] for one in asked), "slower": slower}
 
 
 def table(rows):

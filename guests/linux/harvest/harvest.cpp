@@ -96,7 +96,7 @@ struct Round {
 int main(int count, char** words) {
     constexpr option kOptions[] = {
         {"tracker", required_argument, nullptr, 't'}, {"help", no_argument, nullptr, 'h'}, {}};
-    std::uint16_t mode = TERN_TRACK_off;
+    std::optional<std::uint16_t> mode; // none: by Xen's hypercall
     for (int chosen; (chosen = getopt_long(count, words, "", kOptions, nullptr)) != -1;) {
         if (chosen == 'h')
             return std::fputs(kUsage, stdout), 0;
@@ -124,10 +124,10 @@ int main(int count, char** words) {
 
     std::optional<unsigned long> stopped; // Xen does not tell
     long const start = microseconds([&] {
-        if (mode == TERN_TRACK_off)
-            track(xen, domain);
+        if (mode)
+            stopped = track(domain, *mode);
         else
-            stopped = track(domain, mode);
+            track(xen, domain);
     });
     std::vector<Round> taken;
     auto next = Clock::now();

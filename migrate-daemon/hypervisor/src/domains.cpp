@@ -80,6 +80,11 @@ Result<DomainState> state_of(Toolstack const& tools, std::uint32_t domain) {
                        .vcpus = info.max_vcpu_id + 1};
 }
 
+bool is_over(Toolstack const& tools, std::uint32_t domain) {
+    auto const state = state_of(tools, domain);
+    return !state || state.value().dying || state.value().shut_down;
+}
+
 std::string node(std::uint32_t domain, std::string_view path) {
     return "/local/domain/" + std::to_string(domain) + "/" + std::string{path};
 }
@@ -88,6 +93,12 @@ std::string read_node(Toolstack const& tools, std::uint32_t domain, std::string_
     unsigned length = 0;
     std::unique_ptr<void, Free> const value{xs_read(tools.store(), XBT_NULL, node(domain, path).c_str(), &length)};
     return value ? std::string{static_cast<char const*>(value.get()), length} : std::string{};
+}
+
+std::vector<std::string> child_nodes(Toolstack const& tools, std::uint32_t domain, std::string_view path) {
+    unsigned count = 0;
+    std::unique_ptr<char*, Free> const names{xs_directory(tools.store(), XBT_NULL, node(domain, path).c_str(), &count)};
+    return names ? std::vector<std::string>(names.get(), names.get() + count) : std::vector<std::string>{};
 }
 
 Result<void> write_node(Toolstack const& tools, std::uint32_t domain, std::string_view path, std::string_view value) {

@@ -92,12 +92,8 @@ Result<Way> way_of(Toolstack const& tools, std::uint32_t domain, std::chrono::mi
     tell("waiting for the guest to finish booting: it does not answer to the store yet, or its devices are not "
          "connected");
     auto watch = TRY(Watch::on(tools, {node(domain, kFeature), node(domain, "device"), "@releaseDomain"}));
-    auto const over = [&] {
-        auto const state = state_of(tools, domain);
-        return !state || state.value().dying || state.value().shut_down;
-    };
-    bool const waited = watch.wait_until([&] { return ready() || over(); }, patience);
-    if (over())
+    bool const waited = watch.wait_until([&] { return ready() || is_over(tools, domain); }, patience);
+    if (is_over(tools, domain))
         return fail(Kind::precondition, "domain " + std::to_string(domain) + " ended");
     if (!waited)
         return fail(Kind::precondition,

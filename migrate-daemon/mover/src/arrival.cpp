@@ -4,7 +4,6 @@
 #include <thread>
 
 #include "clocks.hpp"
-#include "hypervisor/devices.hpp"
 #include "hypervisor/keeper.hpp"
 #include "hypervisor/shell.hpp"
 #include "hypervisor/stamps.hpp"
@@ -25,11 +24,6 @@ std::uint64_t ran_at(hypervisor::Toolstack const& tools, std::uint32_t domain) {
             return monotonic() - (stamps.value().now - stamps.value().first_ran);
     }
     return 0;
-}
-
-std::uint64_t connected_at(hypervisor::Toolstack const& tools, std::uint32_t domain) {
-    constexpr std::chrono::seconds kEnough{5}; // less than the source waits (migrate::Patience)
-    return hypervisor::await_connected(tools, domain, kEnough) ? monotonic() : 0;
 }
 
 void settle(hypervisor::Toolstack const& tools, Subject const& subject, service::Workbench& bench) {

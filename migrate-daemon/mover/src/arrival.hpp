@@ -11,10 +11,6 @@ namespace mover {
 /// When it ran its first instruction here, by this host's monotonic clock; 0 if that is not to be had.
 std::uint64_t ran_at(hypervisor::Toolstack const& tools, std::uint32_t domain);
 
-/// Until its devices are connected, or have had long enough: whatever runs here meanwhile would take the machine from it. Gives the time
-/// by this host's monotonic clock; 0: they are not.
-std::uint64_t connected_at(hypervisor::Toolstack const& tools, std::uint32_t domain);
-
 /// It gets its name, and somebody who waits for its end. What cannot be done is logged.
 void settle(hypervisor::Toolstack const& tools, Subject const& subject, service::Workbench& bench);
 

@@ -6,6 +6,7 @@
 #include "arrival.hpp"
 #include "crew/crew.hpp"
 #include "engine/receiver.hpp"
+#include "hypervisor/devices.hpp"
 #include "migrate/incoming.hpp"
 #include "moments.hpp"
 #include "move_loop.hpp"
@@ -24,6 +25,8 @@ using Clock = std::chrono::steady_clock;
 
 /// How often the reader looks whether it is wanted still.
 constexpr std::chrono::milliseconds kLook{200};
+/// For a guest's devices: less than the source waits for Settled (migrate::Patience).
+constexpr std::chrono::seconds kConnecting{5};
 
 std::string host_name() {
     char name[256] = "";
@@ -163,11 +166,11 @@ class IncomingMove : public MoveLoop {
     void perform(action::Decided const& decided) {
         if (decided.outcome != migrate::Outcome::moved || !runs_)
             return;
-        std::vector<migrate::Mark> marks;
-        if (auto const connected = connected_at(tools_, receiver_.domain()); connected != 0)
-            marks.push_back({std::string{migrate::mark::connected}, connected});
+        // Whatever runs here meanwhile would take the machine from the guest.
+        if (hypervisor::await_connected(tools_, receiver_.domain(), kConnecting))
+            mark(migrate::mark::connected);
         settle(tools_, subject_, bench_);
-        inbox_.put(event::GuestSettled{std::move(marks)});
+        inbox_.put(event::GuestSettled{marks()});
     }
 
     hypervisor::Toolstack const& tools_;

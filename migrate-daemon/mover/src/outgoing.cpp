@@ -96,7 +96,7 @@ class OutgoingMove : public MoveLoop {
             first_ran_ = resumed->stamp;
             marks_there_ = resumed->marks;
         } else if (auto const* const settled = std::get_if<migrate::Settled>(&message); settled != nullptr) {
-            marks_there_.insert(marks_there_.end(), settled->marks.begin(), settled->marks.end());
+            marks_there_ = settled->marks;
         } else if (options_.dry_run && std::holds_alternative<migrate::Ready>(message)) {
             rehearse();
         }

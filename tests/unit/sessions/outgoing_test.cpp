@@ -63,8 +63,7 @@ TEST(Outgoing, SaysOneThingAfterTheOther) {
     EXPECT_FALSE(has<action::DestroyGuest>(it.hear(Committed{}))); // the copy is kept until the guest runs
     auto const runs = it.hear(Resumed{});
     EXPECT_EQ(test::find<action::Decided>(runs).outcome, Outcome::moved);
-    EXPECT_FALSE(
-        has<action::DestroyGuest>(runs)); // and longer: it has better things to do than to share a machine with that
+    EXPECT_FALSE(has<action::DestroyGuest>(runs)); // and longer: a guest that has just come has better things to do
     EXPECT_TRUE(has<action::DestroyGuest>(it.hear(Settled{})));
     EXPECT_EQ(it.journals(it.on(event::GuestDestroyed{})), Journaled::nothing);
     auto const end = it.on(event::JournalDone{});

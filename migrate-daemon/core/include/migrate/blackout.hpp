@@ -1,6 +1,6 @@
 /// What a blackout was made of: the moments that both ends noted, made intervals that follow each other without a gap, from when the guest was
-/// asked to suspend itself until it ran at the destination, and was connected there. Their sum is that time, whatever was not noted (docs/migration-protocol.md,
-/// "The blackout, by parts").
+/// asked to suspend itself until it ran at the destination, and was connected there. Their sum is that time, whatever was not noted
+/// (docs/migration-protocol.md, "The blackout, by parts").
 #pragma once
 
 #include <span>

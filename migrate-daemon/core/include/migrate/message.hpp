@@ -105,7 +105,7 @@ struct Resumed {
 };
 /// Destination: its devices are connected, or have had long enough for that. What the source still has to do takes nothing from it any more.
 struct Settled {
-    std::vector<Mark> marks{}; ///< since Resumed
+    std::vector<Mark> marks{}; ///< those of Resumed, and what happened since
 };
 /// Destination, at any time before Committed, and after it if the guest certainly never ran: I did not take it and never will.
 struct Dropped {

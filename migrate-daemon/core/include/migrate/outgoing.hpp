@@ -102,7 +102,6 @@ class Outgoing {
     void abandon(Reason reason, std::string const& sentence, bool tell);
     void bring_back();
     void give_away();
-    void give_up_copy();
     void destroy();
     void close();
     void meet_again();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hypervisor/failure.hpp"
 #include "hypervisor/toolstack.hpp"
@@ -31,10 +32,15 @@ struct DomainState {
 /// `failed`: there is no such domain any more.
 Result<DomainState> state_of(Toolstack const& tools, std::uint32_t domain);
 
+/// Whether it is gone, dying, or has shut down.
+bool is_over(Toolstack const& tools, std::uint32_t domain);
+
 /// The store's path of @p path below that of @p domain.
 std::string node(std::uint32_t domain, std::string_view path);
 /// What stands there; empty if nothing does.
 std::string read_node(Toolstack const& tools, std::uint32_t domain, std::string_view path);
+/// The names of what is below it.
+std::vector<std::string> child_nodes(Toolstack const& tools, std::uint32_t domain, std::string_view path);
 Result<void> write_node(Toolstack const& tools, std::uint32_t domain, std::string_view path, std::string_view value);
 
 /// A page that a back end in domain 0 shares with the domain, and the event channel beside it.
