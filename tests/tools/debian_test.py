@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from house.dom0 import debian, packages  # noqa: E402
+from house.dom0 import bootstrap, debian, packages  # noqa: E402
 from house.host import debian_tests, disk, emulator, hosts, shape, terminal  # noqa: E402
 from house.say import Failure  # noqa: E402
 
@@ -23,16 +23,16 @@ class Packages(unittest.TestCase):
         self.assertEqual(packages.versions(printed), ["libc6=2.36-9+deb12u14", "zlib1g=1:1.2.13.dfsg-1"])
 
     def test_an_entry_of_the_index_has_what_the_lock_promises(self):
-        entry = debian.index_entry(packages.Package("zlib1g_1%3a1.2_amd64.deb", 7, "ab" * 32), "Package: zlib1g\nVersion: 1:1.2\n")
+        entry = bootstrap.index_entry(packages.Package("zlib1g_1%3a1.2_amd64.deb", 7, "ab" * 32), "Package: zlib1g\nVersion: 1:1.2\n")
         self.assertEqual(entry, f"Package: zlib1g\nVersion: 1:1.2\nFilename: ./zlib1g.deb\nSize: 7\nSHA256: {'ab' * 32}\n\n")
 
     def test_the_release_has_the_indexs_hash(self):
-        self.assertIn(f" {hashlib.sha256(b'index').hexdigest()} 5 Packages\n", debian.release(b"index"))
+        self.assertIn(f" {hashlib.sha256(b'index').hexdigest()} 5 Packages\n", bootstrap.release(b"index"))
 
     def test_a_path_that_apt_cannot_read_is_refused(self):
-        self.assertEqual(debian.source_line(Path("/a/b")), "deb [trusted=yes] copy:/a/b ./")
+        self.assertEqual(bootstrap.source_line(Path("/a/b")), "deb [trusted=yes] copy:/a/b ./")
         with self.assertRaisesRegex(Failure, "a space or bracket"):
-            debian.source_line(Path("/a b"))
+            bootstrap.source_line(Path("/a b"))
 
 
 class Files(unittest.TestCase):
@@ -43,7 +43,7 @@ class Files(unittest.TestCase):
             archive = debian.files_archive(Path(scratch))
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             entry, = tar.getmembers()
-            self.assertEqual((entry.name, entry.uid, entry.gid, entry.mode, entry.mtime), ("etc/hostname", 0, 0, 0o644, debian.EPOCH))
+            self.assertEqual((entry.name, entry.uid, entry.gid, entry.mode, entry.mtime), ("etc/hostname", 0, 0, 0o644, bootstrap.EPOCH))
 
     def test_the_label_is_that_of_fstab(self):
         self.assertIn(f"LABEL={debian.LABEL} / ext4 ", (debian.SOURCE / "files/etc/fstab").read_text())

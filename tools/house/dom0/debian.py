@@ -1,18 +1,14 @@
 """A whole Debian on a disk, below build/debian: the kernel as packaged and extracted, Debian's own initramfs, and the file system
 that it mounts. Made again only when the recipe, what it names, or this code changed.
 
-mmdebstrap installs the locked packages, and no others, from a repository that has just these. With the same lock its archive is
-the same, byte by byte; in the file system made of it, times and the order of directories differ. Who is not root works in a
-namespace of users (uidmap).
+With the same lock the archive of the file system is the same, byte by byte (bootstrap.py); in the file system made of it, times and the
+order of directories differ.
 """
-import concurrent.futures
 import dataclasses
 import fcntl
-import hashlib
 import io
 import os
 import shlex
-import subprocess
 import tarfile
 import tempfile
 import tomllib
@@ -20,17 +16,13 @@ import uuid
 from pathlib import Path
 
 from house import paths
-from house.dom0 import bzimage, packages
+from house.dom0 import bootstrap, bzimage, packages
 from house.dom0.image import key_of, locked, write
 from house.say import Failure, step
 
 SOURCE = paths.ROOT / "guests/debian"
 BUILD = paths.BUILD / "debian"
-SUITE = "bookworm"
 LABEL = "debian"  # of the file system; etc/fstab has it, too
-MERGED = "/usr/share/mmdebstrap/hooks/merged-usr"  # bin, lib and sbin are links from the beginning
-PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
-EPOCH = 1686355200  # Debian 12's day: no file is younger
 
 # mke2fs keeps owners; who is root in a namespace only, cannot make devices, and Linux makes its own.
 MAKE_FILE_SYSTEM = """set -e
@@ -57,7 +49,7 @@ def make():
         fcntl.flock(lock, fcntl.LOCK_EX)
         recipe = tomllib.loads((SOURCE / "recipe.toml").read_text())
         chosen = locked(BUILD / "packages.lock", recipe["packages"], packages.choose_system)
-        key = key_of(chosen, [SOURCE / "recipe.toml", *(SOURCE / "files").rglob("*"), Path(__file__)])
+        key = key_of(chosen, [SOURCE / "recipe.toml", *(SOURCE / "files").rglob("*"), Path(__file__), Path(bootstrap.__file__)])
         if stamp.exists() and stamp.read_text() == key and all(path.exists() for path in dataclasses.astuple(files)):
             return files
         packages.download(chosen, BUILD / "debs")
@@ -71,8 +63,8 @@ def make():
                 write(files.extracted, bzimage.extract(kernel))
                 write(files.initramfs, only(tree, "./boot/initrd.img-"))
             identity = str(uuid.uuid5(uuid.NAMESPACE_OID, key))
-            run("mke2fs", *as_root(), "sh", "-c", MAKE_FILE_SYSTEM, "sh", archive, place / "tree", place / "root",
-                recipe["disk"]["size"], LABEL, identity)
+            bootstrap.run("mke2fs", BUILD, *as_root(), "sh", "-c", MAKE_FILE_SYSTEM, "sh", archive, place / "tree", place / "root",
+                          recipe["disk"]["size"], LABEL, identity)
             os.replace(place / "root", files.root)
         stamp.write_text(key)
     return files
@@ -80,48 +72,12 @@ def make():
 
 def install(chosen, place):
     """The archive of a root file system with these packages."""
-    repository, archive, added = place / "repository", place / "root.tar", place / "files.tar"
-    fill_repository(repository, chosen)
+    added = place / "files.tar"
     with added.open("wb") as file:
         file.write(files_archive(SOURCE / "files"))
-    # dpkg need not wait for the disk: who is interrupted begins anew.
-    hasty = '"$1/etc/dpkg/dpkg.cfg.d/hasty"'
-    # Our own files come before the kernel: its initramfs checks the file systems of etc/fstab. No password, and no trace of where
-    # the packages came from.
-    run("mmdebstrap", "mmdebstrap", "--variant=minbase", "--format=tar", f"--hook-dir={MERGED}",
-        f'--setup-hook=mkdir -p "$(dirname {hasty})" && echo force-unsafe-io >{hasty}', f"--customize-hook=rm {hasty}",
-        f"--include={','.join(package.name for package in chosen)}", f"--essential-hook=tar-in {shlex.quote(str(added))} /",
-        '--customize-hook=chroot "$1" passwd --quiet --delete root',
-        '--customize-hook=find "$1/etc/apt" -name "*.list" -o -name "*.sources" | xargs rm -f',
-        SUITE, archive, source_line(repository))
-    return archive
-
-
-def source_line(repository):
-    if {" ", "[", "]"} & set(str(repository)):
-        raise Failure(f"apt cannot read packages below '{repository}': a space or bracket is in its path")
-    return f"deb [trusted=yes] copy:{repository} ./"
-
-
-def fill_repository(folder, chosen):
-    """What apt takes for a repository: the packages, an index of them, and the suite's name."""
-    folder.mkdir()
-
-    def place(package):
-        os.link(BUILD / "debs" / package.file, folder / f"{package.name}.deb")
-        return index_entry(package, packages.ask("dpkg-deb", "--field", folder / f"{package.name}.deb"))
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        index = "".join(pool.map(place, chosen)).encode()
-    (folder / "Packages").write_bytes(index)
-    (folder / "Release").write_text(release(index))
-
-
-def index_entry(package, control):
-    return (f"{control.rstrip()}\nFilename: ./{package.name}.deb\nSize: {package.size}\nSHA256: {package.sha256}\n\n")
-
-
-def release(index):
-    return f"Codename: {SUITE}\nSHA256:\n {hashlib.sha256(index).hexdigest()} {len(index)} Packages\n"
+    # Our own files come before the kernel: its initramfs checks the file systems of etc/fstab. No password.
+    return bootstrap.install(chosen, BUILD, place, f"--essential-hook=tar-in {shlex.quote(str(added))} /",
+                             '--customize-hook=chroot "$1" passwd --quiet --delete root')
 
 
 def files_archive(folder):
@@ -131,7 +87,7 @@ def files_archive(folder):
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 entry = tarfile.TarInfo(str(path.relative_to(folder)))
-                entry.size, entry.mtime = path.stat().st_size, EPOCH
+                entry.size, entry.mtime = path.stat().st_size, bootstrap.EPOCH
                 entry.mode = 0o755 if os.access(path, os.X_OK) else 0o644
                 tar.addfile(entry, io.BytesIO(path.read_bytes()))
     return archive.getvalue()
@@ -147,15 +103,3 @@ def only(tree, begins):
 
 def as_root():
     return [] if os.geteuid() == 0 else ["unshare", "--map-auto", "--map-root-user"]
-
-
-def run(name, *command):
-    """Its whole output stays in a log beside the images."""
-    log = BUILD / f"{name}.log"
-    with log.open("wb") as file:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False,
-                              env={**os.environ, "LC_ALL": "C", "SOURCE_DATE_EPOCH": str(EPOCH), "PATH": PATH})
-    if done.returncode != 0:
-        complaints = [line for line in log.read_text(errors="replace").splitlines() if line.startswith(("E:", "mke2fs", "tar:"))]
-        why = (complaints or [f"exit status {done.returncode}"])[0]
-        raise Failure(f"{name} failed: {why[:200]} ({log.relative_to(paths.ROOT)} has all of it)")

@@ -83,10 +83,12 @@ def choose(recipe, scratch):
 
 
 def choose_system(recipe, scratch):
-    """The packages of a whole system: what apt would install today where nothing is."""
-    kernel = newest_kernel(ask("apt-cache", "show", recipe["kernel"]["of"]), recipe["kernel"]["begins"])
+    """The packages of a whole system, with a kernel or without: what apt would install today where nothing is."""
+    kernel = []
+    if wanted := recipe.get("kernel"):
+        kernel = [newest_kernel(ask("apt-cache", "show", wanted["of"]), wanted["begins"])]
     simulated = ask("apt-get", "install", "--simulate", "--no-install-recommends", *APT_OPTIONS, *NOTHING_INSTALLED, "?essential",
-                    kernel, *recipe["names"], folder=scratch)
+                    *kernel, *recipe["names"], folder=scratch)
     return locate(versions(simulated), scratch, NOTHING_INSTALLED)
 
 

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from house import paths
-from house.dom0 import debian
+from house.dom0 import bootstrap, debian
 from house.host import disk, dom0_tests, domu_tests, hosts, shape, terminal
 from house.host.tests import HostTest
 from house.machine import Verdict, verdict_of
@@ -83,7 +83,7 @@ def end(laboratory, console, command, status):
 def check_file_system(laboratory, command):
     image = laboratory.folder / f"{debian.LABEL}.raw"
     checked = subprocess.run(["e2fsck", "-f", "-n", image], capture_output=True, text=True, check=False,
-                             env={"PATH": debian.PATH, "LC_ALL": "C"})
+                             env={"PATH": bootstrap.PATH, "LC_ALL": "C"})
     assert checked.returncode == 0, f"the file system after {command}:\n{tail(checked.stdout + checked.stderr)}"
 
 
