@@ -84,6 +84,8 @@ void put(ClockReply const& from, wire::Control& to) {
     to.mutable_clock_reply()->set_sent(from.sent);
     to.mutable_clock_reply()->set_here(from.here);
 }
+void put(CatchUp const& from, wire::Control& to) { to.mutable_catch_up()->set_octets(from.octets); }
+void put(CaughtUp const& from, wire::Control& to) { to.mutable_caught_up()->set_octets(from.octets); }
 
 using Parsed = base::Result<std::optional<Message>, ControlError>;
 Parsed malformed() { return base::Err{ControlError::malformed}; }
@@ -148,6 +150,8 @@ Parsed message_of(wire::Control const& from) {
     case wire::Control::kStatus: return status_of(from.status());
     case wire::Control::kClockProbe: return Answer{ClockProbe{from.clock_probe().sent()}};
     case wire::Control::kClockReply: return Answer{ClockReply{from.clock_reply().sent(), from.clock_reply().here()}};
+    case wire::Control::kCatchUp: return Answer{CatchUp{from.catch_up().octets()}};
+    case wire::Control::kCaughtUp: return Answer{CaughtUp{from.caught_up().octets()}};
     case wire::Control::MESSAGE_NOT_SET: break;
     }
     return Answer{};

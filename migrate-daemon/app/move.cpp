@@ -3,6 +3,8 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -142,6 +144,16 @@ void print_list(json const& result, char const* field) {
         std::puts(json_text::line(one).c_str());
 }
 
+outcome::Result<json> heard_in(std::string const& path) {
+    std::ifstream file{path, std::ios::binary};
+    std::string const text{std::istreambuf_iterator<char>{file}, {}};
+    auto heard = json_text::parse(text);
+    if (!heard.is_object())
+        return outcome::fail(outcome::Kind::precondition, path + " does not say what was heard of a guest",
+                             "a JSON object: migrate(1), --heard");
+    return heard;
+}
+
 void print(Options const& options, json const& result) {
     if (options.format != Format::text)
         std::puts(json_text::line(result).c_str());
@@ -176,8 +188,14 @@ int run_request(Options const& options) {
     }();
     if (!done)
         return complain(done.error(), options.format);
-    auto const& result = done.value();
+    auto result = done.value();
     int const status = client::status_of(result);
+    if (status == 0 && options.verb == Verb::report && !options.file.empty()) {
+        auto heard = heard_in(options.file);
+        if (!heard)
+            return complain(heard.error(), options.format);
+        result["heard"] = std::move(heard).value();
+    }
     if (status == 0) {
         print(options, result);
         return 0;

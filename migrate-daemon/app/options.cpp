@@ -117,6 +117,11 @@ Parsed parse_options(int count, char** words) {
     auto* const report =
         program.add_option("--report", reported, "all that is known of a move: a page of HTML, or --format json")
             ->type_name("ID");
+    program
+        .add_option("--heard", chosen.file,
+                    "what somebody outside heard of the guest meanwhile, as JSON; the report has it, too")
+        ->type_name("FILE")
+        ->needs(report);
     auto* const resolve =
         program
             .add_option("--resolve", resolved,

@@ -20,7 +20,7 @@ struct Options {
     Verb verb = Verb::move;
     std::string domain; ///< name, number or UUID; of a migration its id
     std::string host;
-    std::string file;
+    std::string file;                           ///< to keep it in, to make it of; or what was heard of a move
     bool here = false;                          ///< a person's word: the guest is this host's
     bool checkpoint = false;                    ///< the domain runs on after it was saved
     bool stopped = false;                       ///< it stands still from the beginning: one round

@@ -1,47 +1,55 @@
 #include "migrate/blackout.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace migrate {
 namespace {
 
-struct Ending {
-    std::string_view mark;
-    std::string_view part; ///< that ends with it
+constexpr Ending kEndings[] = {
+    {mark::clock_stopped, "suspend_ms", "the guest suspends itself, and its clock goes"},
+    {mark::stopped, "stop_ms", "it stops its clock, and then itself"},
+    {mark::noticed, "notice_ms", "the source sees that it stands still"},
+    {mark::record, "record_ms", "its record is taken"},
+    {mark::harvested, "last_harvest_ms", "what it wrote last is asked for"},
+    {mark::sent, "last_pages_ms", "and sent"},
+    {mark::whole, "arrive_ms", "the destination has all of it, and it is what was sent"},
+    {mark::adopted, "adopt_ms", "a domain becomes what the record says"},
+    {mark::given, "give_ms", "it waits for the source's word that the guest is given away"},
+    {mark::taken, "take_ms", "and writes into its journal that it has taken it"},
+    {mark::runs, "resume_ms", "and it runs"},
+    {mark::clock_goes, "wake_ms", "and its clock goes on"},
+    {mark::connected, "devices_ms", "and its devices are connected"},
+    {mark::heard, "first_packet_ms", "and it is heard"},
 };
 
-constexpr std::array<Ending, 11> kEndings = {{
-    {mark::stopped, "suspend_ms"},
-    {mark::noticed, "notice_ms"},
-    {mark::record, "record_ms"},
-    {mark::harvested, "last_harvest_ms"},
-    {mark::sent, "last_pages_ms"},
-    {mark::whole, "arrive_ms"},
-    {mark::adopted, "adopt_ms"},
-    {mark::given, "give_ms"},
-    {mark::taken, "take_ms"},
-    {mark::runs, "resume_ms"},
-    {mark::connected, "devices_ms"},
-}};
+auto find(std::span<Mark const> marks, std::string_view name) { return std::ranges::find(marks, name, &Mark::name); }
+
+double ms_between(Mark const& begin, Mark const& end) { return static_cast<double>(end.at - begin.at) / 1e6; }
 
 } // namespace
 
+std::span<Ending const> endings() { return kEndings; }
+
 std::vector<Part> parts_of(std::span<Mark const> marks) {
-    auto const find = [&](std::string_view name) { return std::ranges::find(marks, name, &Mark::name); };
     std::vector<Part> parts;
-    auto const begin = find(mark::asked);
-    if (begin == marks.end())
+    auto before = find(marks, mark::asked);
+    if (before == marks.end())
         return parts;
-    auto before = begin->at;
-    for (auto const& [name, part] : kEndings) {
-        auto const found = find(name);
-        if (found == marks.end() || found->at < before)
+    for (auto const& ending : kEndings) {
+        auto const found = find(marks, ending.mark);
+        if (found == marks.end() || found->at < before->at)
             continue;
-        parts.push_back({part, static_cast<double>(found->at - before) / 1e6});
-        before = found->at;
+        parts.push_back({ending.part, ms_between(*before, *found)});
+        before = found;
     }
     return parts;
+}
+
+std::optional<double> clock_stood(std::span<Mark const> marks) {
+    auto const stopped = find(marks, mark::clock_stopped), goes = find(marks, mark::clock_goes);
+    if (stopped == marks.end() || goes == marks.end() || goes->at < stopped->at)
+        return std::nullopt;
+    return ms_between(*stopped, *goes);
 }
 
 } // namespace migrate

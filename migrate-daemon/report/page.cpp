@@ -1,11 +1,11 @@
 #include "report/page.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <string_view>
 #include <vector>
 
+#include "migrate/blackout.hpp"
 #include "json/text.hpp"
 
 namespace report {
@@ -23,23 +23,9 @@ table { border-collapse: collapse } td, th { padding: .2em .9em; text-align: rig
 th:first-child, td:first-child { text-align: left } .big { font-size: 2em } .pale { color: #777 }
 svg { width: 100%; height: auto } svg text { font-size: 12px; fill: #555 }
 .round { fill: #4878a8 } .dirty { fill: none; stroke: #c06030; stroke-width: 2 } .black { fill: #222; opacity: .75 } .axis { stroke: #999 }
+.stands { fill: #222 } .runs { fill: #b8b8b8 } .stands, .runs { stroke: #fff } .beat { stroke: #c06030 }
 </style></head><body>
 )";
-
-/// The parts of a blackout in their order: the engine's name, and people's.
-constexpr std::array<std::array<std::string_view, 2>, 11> kParts = {{
-    {"suspend_ms", "the guest suspends itself, and runs until it stops"},
-    {"notice_ms", "the source sees that it stands still"},
-    {"record_ms", "its record is taken"},
-    {"last_harvest_ms", "what it wrote last is asked for"},
-    {"last_pages_ms", "and sent"},
-    {"arrive_ms", "the destination has all of it, and it is what was sent"},
-    {"adopt_ms", "a domain becomes what the record says"},
-    {"give_ms", "it waits for the source's word that the guest is given away"},
-    {"take_ms", "and writes into its journal that it has taken it"},
-    {"resume_ms", "and it runs"},
-    {"devices_ms", "and its devices are connected"},
-}};
 
 std::string escaped(std::string_view text) {
     std::string safe;
@@ -137,10 +123,49 @@ std::string rounds_table(std::vector<Round> const& rounds) {
     return table + "</table>\n";
 }
 
+/// While they last the guest does not run.
+bool stands_still(std::string_view part) {
+    static constexpr std::string_view kRuns[] = {"suspend_ms", "stop_ms", "wake_ms", "devices_ms", "first_packet_ms"};
+    return std::ranges::find(kRuns, part) == std::end(kRuns);
+}
+
+/// The parts, one after the other; above them, if somebody outside has heard the guest, its heartbeats. The first that is heard again
+/// is taken to be what ends the last part: the two come by different clocks.
+std::string blackout_bar(json const& parts, json const& heard) {
+    double all = 0;
+    for (auto const& ending : migrate::endings())
+        all += number(parts, ending.part);
+    auto const& beats = in(heard, "beats_ms");
+    auto const shift = all - number(heard, "outside_gap_ms"); // of the last beat before the gap, which is at 0
+    auto const edge = all / 10, from = std::min(0.0, beats.empty() ? 0 : shift) - edge, until = all + edge;
+    if (all <= 0)
+        return {};
+    auto const x = [&](double ms) { return kMargin + (ms - from) / (until - from) * (kWidth - 2 * kMargin); };
+    auto drawn = "<svg viewBox=\"0 0 " + print("%.0f", kWidth) + " 90\">";
+    for (auto const& beat : beats)
+        if (auto const at = beat.is_number() ? beat.get<double>() + shift : from - 1; at >= from && at <= until)
+            drawn += "<line class=\"beat\" x1=\"" + print("%.1f", x(at)) + "\" x2=\"" + print("%.1f", x(at)) +
+                     "\" y1=\"10\" y2=\"35\"/>";
+    double at = 0;
+    for (auto const& [_, part, words] : migrate::endings()) {
+        auto const ms = number(parts, part);
+        if (ms <= 0)
+            continue;
+        drawn += "<rect class=\"" + std::string{stands_still(part) ? "stands" : "runs"} + "\" x=\"" +
+                 print("%.1f", x(at)) + "\" y=\"40\" width=\"" + print("%.1f", x(at + ms) - x(at)) +
+                 "\" height=\"25\"><title>" + std::string{words} + print(": %.1f ms", ms) + "</title></rect>";
+        at += ms;
+    }
+    drawn += "<text x=\"" + print("%.1f", x(0)) + "\" y=\"82\">0 ms</text><text x=\"" + print("%.1f", x(all)) +
+             "\" y=\"82\" text-anchor=\"end\">" + print("%.0f ms", all) + "</text></svg>\n";
+    return drawn + "<p class=\"pale\">Dark: it does not run. Pale: it runs, and is not heard." +
+           (beats.empty() ? "" : " Lines: its heartbeats, as somebody outside heard them.") + "</p>\n";
+}
+
 std::string blackout_table(json const& parts) {
     std::string table = "<table><tr><th>part</th><th>ms</th></tr>\n";
-    for (auto const& [field, words] : kParts)
-        table += "<tr><td>" + std::string{words} + "</td><td>" + measured(parts, field, "%.1f") + "</td></tr>\n";
+    for (auto const& [_, part, words] : migrate::endings())
+        table += "<tr><td>" + std::string{words} + "</td><td>" + measured(parts, part, "%.1f") + "</td></tr>\n";
     return table + "</table>\n";
 }
 
@@ -168,11 +193,14 @@ std::string page(json const& known) {
             print("%.1f MiB", number(summary, "bytes") / (1 << 20)) + ", " +
             print("%.0f rounds", number(summary, "rounds")) + ".</p>\n";
     html += "<h2>Rounds</h2>\n" + timeline(rounds, blackout) + rounds_table(rounds);
-    html += "<h2>The blackout</h2>\n" + blackout_table(in(summary, "parts")) +
-            "<p class=\"pale\">The parts are this host's intervals one after the other; between them lie messages. Gap "
-            "in the guest's own clock: " +
-            measured(summary, "guest_gap_ms", "%.1f ms") +
-            "; gap of its heartbeat seen from outside: " + measured(summary, "outside_gap_ms", "%.1f ms") + ".</p>\n";
+    auto const& heard = in(known, "heard");
+    html += "<h2>The blackout</h2>\n" + blackout_bar(in(summary, "parts"), heard) +
+            blackout_table(in(summary, "parts")) + "<p>Three clocks: the hypervisors' say that it did not run for " +
+            measured(summary, "blackout_ms", "%.1f ms") + ", and that its own clock stood still for " +
+            measured(summary, "clock_stood_ms", "%.1f ms") + ". Somebody outside did not hear it for " +
+            measured(heard, "outside_gap_ms", "%.1f ms") + "; by its own clock it was not heard for " +
+            measured(heard, "guest_gap_ms", "%.1f ms") + ", so that it stood still for " +
+            measured(heard, "blackout_ms", "%.1f ms") + ".</p>\n";
     return html + "</body></html>\n";
 }
 

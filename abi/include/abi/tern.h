@@ -115,7 +115,11 @@ struct tern_pages {
  *
  * last_ran: when one of its vCPUs last left a CPU; of a domain that is paused or has shut down, the moment of its last
  * instruction. first_ran: when one first came to a CPU, after it was made or after its last pause or shutdown ended; 0: none has,
- * since. paused_since, shut_down_since: 0 unless it is so now. */
+ * since. paused_since, shut_down_since: 0 unless it is so now.
+ *
+ * A guest that suspends itself stops its clock before it stops, and sets it going after it runs again. It stops its single-shot timer with it:
+ * timer_stopped: when one of its vCPUs last did, if none has set one since, else 0. timer_set: when one first did after the domain was
+ * made or its last pause or shutdown ended; 0: none has, since. */
 #define TERN_get_stamps 7
 
 struct tern_stamps {
@@ -130,6 +134,8 @@ struct tern_stamps {
     uint64_t first_ran;
     uint64_t paused_since;
     uint64_t shut_down_since;
+    uint64_t timer_stopped;
+    uint64_t timer_set;
 };
 
 /* struct tern_track: what a translated domain writes is found from now on, or no more. By its page tables' dirty bits; or, to compare

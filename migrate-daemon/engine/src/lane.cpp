@@ -61,7 +61,8 @@ Result<migrate::RoundEnd> Lane::round(std::span<std::uint64_t const> wanted, boo
     flush();
     std::chrono::duration<double, std::micro> const took = Clock::now() - began;
     auto const ended = out_.round_end(last, encoder_.unchanged(), static_cast<std::uint64_t>(took.count()));
-    TRY(drain(1));
+    if (!last) // else what is left of it goes with the record, in one piece
+        TRY(drain(1));
     return ended;
 }
 

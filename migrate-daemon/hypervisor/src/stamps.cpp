@@ -13,7 +13,11 @@ Result<Stamps> stamps_of(Toolstack const& tools, std::uint32_t domain) {
         errno = -answer;
         return fail_errno("the hypervisor does not tell when domain " + std::to_string(domain) + " ran");
     }
-    return Stamps{.now = request.now, .last_ran = request.last_ran, .first_ran = request.first_ran};
+    return Stamps{.now = request.now,
+                  .last_ran = request.last_ran,
+                  .first_ran = request.first_ran,
+                  .timer_stopped = request.timer_stopped,
+                  .timer_set = request.timer_set};
 }
 
 } // namespace hypervisor

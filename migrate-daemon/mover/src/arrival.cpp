@@ -21,9 +21,14 @@ std::uint64_t ran_at(hypervisor::Toolstack const& tools, std::uint32_t domain) {
         if (!stamps)
             break;
         if (stamps.value().first_ran != 0)
-            return monotonic() - (stamps.value().now - stamps.value().first_ran);
+            return as_monotonic(stamps.value().first_ran, stamps.value().now);
     }
     return 0;
+}
+
+std::uint64_t clock_went_on_at(hypervisor::Toolstack const& tools, std::uint32_t domain) {
+    auto const stamps = hypervisor::stamps_of(tools, domain);
+    return stamps && stamps.value().timer_set != 0 ? as_monotonic(stamps.value().timer_set, stamps.value().now) : 0;
 }
 
 void settle(hypervisor::Toolstack const& tools, Subject const& subject, service::Workbench& bench) {

@@ -23,10 +23,10 @@ class Inbox {
         {
             std::lock_guard const guard{mutex_};
             waiting_.push_back(std::move(event));
+            if (urgent) // under the lock: who waits until it is must not fall asleep between looking and being told
+                urgent_.store(true, std::memory_order_release);
         }
-        if (urgent)
-            urgent_.store(true, std::memory_order_release);
-        came_.notify_one();
+        came_.notify_all();
     }
 
     /// The next; TimerFired when @p deadline passes first.
@@ -40,6 +40,18 @@ class Inbox {
         auto event = std::move(waiting_.front());
         waiting_.pop_front();
         return event;
+    }
+
+    /// Until @p done, which is looked at under the lock when something has come or look_again() was called. False: something urgent has come.
+    template <typename Done> bool wait_until(Done const& done) {
+        std::unique_lock guard{mutex_};
+        bool is = false;
+        came_.wait(guard, [&] { return (is = done()) || urgent(); });
+        return is;
+    }
+    void look_again() {
+        { std::lock_guard const guard{mutex_}; } // who has looked waits already
+        came_.notify_all();
     }
 
     /// What came over a connection that there is no more.

@@ -7,6 +7,8 @@
 #include "crew/crew.hpp"
 #include "engine/receiver.hpp"
 #include "hypervisor/devices.hpp"
+#include "hypervisor/first_packet.hpp"
+#include "migrate/in_place.hpp"
 #include "migrate/incoming.hpp"
 #include "moments.hpp"
 #include "move_loop.hpp"
@@ -27,6 +29,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kLook{200};
 /// For a guest's devices: less than the source waits for Settled (migrate::Patience).
 constexpr std::chrono::seconds kConnecting{5};
+/// What has a network says so at once.
+constexpr std::chrono::milliseconds kSpeaking{200};
 
 std::string host_name() {
     char name[256] = "";
@@ -96,6 +100,7 @@ class IncomingMove : public MoveLoop {
         subject_.configuration = wanted.description.configuration;
         TRY(receiver_.prepare(std::move(wanted.description), layout));
         subject_.domain = receiver_.domain();
+        first_packet_ = hypervisor::FirstPacket::of(tools_, subject_.domain);
         return {};
     }
     static migrate::Reason reason_of(outcome::Failure const& why) {
@@ -136,8 +141,14 @@ class IncomingMove : public MoveLoop {
             if (!got && got.error().kind == Kind::timed_out)
                 continue;
             TRY(receiver_.filled(TRY(got), stream));
+            tell(in_place_.put(got.value()));
         }
         return {};
+    }
+    void heard_of_streams(migrate::CatchUp const& question) override { tell(in_place_.asked(question)); }
+    void tell(std::optional<migrate::CaughtUp> const& answer) {
+        if (answer)
+            send_by(streams_, *answer);
     }
     void stop_reading() {
         unwanted_.store(true);
@@ -167,20 +178,33 @@ class IncomingMove : public MoveLoop {
         if (decided.outcome != migrate::Outcome::moved || !runs_)
             return;
         // Whatever runs here meanwhile would take the machine from the guest.
-        if (hypervisor::await_connected(tools_, receiver_.domain(), kConnecting))
-            mark(migrate::mark::connected);
+        see_it_connected();
         settle(tools_, subject_, bench_);
         inbox_.put(event::GuestSettled{marks()});
+    }
+    void see_it_connected() {
+        auto const domain = receiver_.domain();
+        if (subject_.way != hypervisor::Way::cooperative)
+            return; // its devices have not changed, nor has its clock
+        if (hypervisor::await_connected(tools_, domain, kConnecting)) {
+            mark(migrate::mark::connected);
+            if (auto const heard = first_packet_ ? first_packet_->await(kSpeaking) : std::nullopt)
+                mark(migrate::mark::heard, *heard);
+        }
+        if (auto const goes = clock_went_on_at(tools_, domain); goes != 0)
+            mark(migrate::mark::clock_goes, goes);
     }
 
     hypervisor::Toolstack const& tools_;
     net::Link& streams_; ///< the link that pages come over
     engine::Receiver receiver_;
+    migrate::InPlace in_place_;
     crew::Crew readers_; ///< a member for each stream; its threads end when the guest waits no more
     std::thread reader_;
     std::atomic<bool> unwanted_{false};
     std::atomic<bool> broken_{false}; ///< a stream is
     bool runs_ = false;
+    std::optional<hypervisor::FirstPacket> first_packet_; ///< made early: to begin to listen costs the host some work
 };
 
 } // namespace

@@ -213,6 +213,10 @@ void MoveLoop::hear(migrate::Message message) {
             clocks_.observe(reply->sent, reply->here, monotonic());
         }
         ask_the_time();
+    } else if (auto const* const question = std::get_if<migrate::CatchUp>(&message)) {
+        heard_of_streams(*question);
+    } else if (auto const* const answer = std::get_if<migrate::CaughtUp>(&message)) {
+        heard_of_streams(*answer);
     } else {
         // Before there is much to do, and again when what is to be measured is over.
         if (source_ &&
@@ -230,10 +234,15 @@ void MoveLoop::ask_the_time() {
 }
 
 void MoveLoop::send(migrate::Message const& message) {
+    if (link_ != nullptr)
+        send_by(*link_, message);
+}
+
+void MoveLoop::send_by(net::Link& link, migrate::Message const& message) {
     std::vector<std::byte> octets;
     // What cannot be sent is noticed by the listener: the link is at its end.
-    if (link_ != nullptr && proto::write_bare(message, octets))
-        static_cast<void>(link_->send(octets));
+    if (proto::write_bare(message, octets))
+        static_cast<void>(link.send(octets));
 }
 
 void MoveLoop::write_journal(Journaled state) {

@@ -41,10 +41,16 @@ class MoveLoop : private service::Callee {
     /// The peer says so; the session is told next.
     virtual void heard(migrate::Message const& /*message*/) {}
 
+    /// How far the streams are, which is not the session's business: asked and answered at once. The listener's thread.
+    virtual void heard_of_streams(migrate::CatchUp const& /*message*/) {}
+    virtual void heard_of_streams(migrate::CaughtUp const& /*message*/) {}
+
     /// The worker's own link. Has the peer's words come into the inbox; answers its questions about the time at once.
     void meet(net::Link& link);
     /// Calls @p host about this migration, which both know of.
     void call_again(std::string const& host);
+    /// Any thread, if @p link is the worker's own.
+    static void send_by(net::Link& link, migrate::Message const& message);
     /// The domain of this host goes, and the session is told. False: it could not be destroyed.
     bool destroy(hypervisor::Toolstack const& tools);
     /// Something of the blackout (migrate/blackout.hpp) happens now, or did @p at. Any thread.

@@ -1,6 +1,7 @@
 #include "outgoing.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <memory>
 
@@ -28,11 +29,6 @@ using outcome::Result;
 namespace action = migrate::action;
 namespace event = migrate::event;
 using Clock = std::chrono::steady_clock;
-
-/// A moment of the hypervisor's clock by this host's monotonic one.
-std::uint64_t as_monotonic(std::uint64_t stamp, std::uint64_t hypervisor_now, std::uint64_t monotonic_now) {
-    return monotonic_now - (hypervisor_now - stamp);
-}
 
 class OutgoingMove : public MoveLoop {
   public:
@@ -92,7 +88,9 @@ class OutgoingMove : public MoveLoop {
         stop_->give_away(); // from now on the journal says who lets it go on
     }
     void heard(migrate::Message const& message) override {
-        if (auto const* const resumed = std::get_if<migrate::Resumed>(&message); resumed != nullptr) {
+        if (auto const* const welcome = std::get_if<migrate::Welcome>(&message); welcome != nullptr) {
+            version_ = welcome->version;
+        } else if (auto const* const resumed = std::get_if<migrate::Resumed>(&message); resumed != nullptr) {
             first_ran_ = resumed->stamp;
             marks_there_ = resumed->marks;
         } else if (auto const* const settled = std::get_if<migrate::Settled>(&message); settled != nullptr) {
@@ -142,6 +140,7 @@ class OutgoingMove : public MoveLoop {
         TRY(slow_down(wanted.how.throttle));
         auto const round = TRY(sender_->round());
         TRY(flush());
+        TRY(catch_up());
         auto const dirty = TRY(sender_->harvest());
         auto const seconds =
             std::max(1e-6, std::chrono::duration<double>(Clock::now() - first_round_).count() - elapsed_);
@@ -185,6 +184,22 @@ class OutgoingMove : public MoveLoop {
             TRY(streams_->stream(i).flush());
         return {};
     }
+    /// Until the destination has put all of it in place: or it would do so in the blackout. How fast pages go there is known only then, too.
+    Result<void> catch_up() {
+        if (version_ < migrate::kCatchesUp)
+            return {};
+        std::uint64_t sent = 0;
+        for (std::size_t i = 0; i < streams_->streams(); ++i)
+            sent += streams_->stream(i).moved();
+        send_by(*streams_, migrate::CatchUp{sent});
+        if (!inbox_.wait_until([&] { return caught_up_.load() >= sent; }))
+            return fail(Kind::failed, "it was given up");
+        return {};
+    }
+    void heard_of_streams(migrate::CaughtUp const& answer) override {
+        caught_up_.store(answer.octets);
+        inbox_.look_again();
+    }
     Result<void> slow_down(double share) {
         if (share > 0 && !throttle_) {
             throttle_.emplace(TRY(hypervisor::Throttle::of(tools_, domain_.id)));
@@ -217,7 +232,10 @@ class OutgoingMove : public MoveLoop {
             return failed(stopped.error());
         mark(migrate::mark::noticed);
         if (auto const stamps = hypervisor::stamps_of(tools_, domain_.id)) {
-            last_ran_ = as_monotonic(stamps.value().last_ran, stamps.value().now, monotonic());
+            auto const& told = stamps.value();
+            last_ran_ = as_monotonic(told.last_ran, told.now);
+            if (way_ == Way::cooperative && told.timer_stopped != 0)
+                mark(migrate::mark::clock_stopped, as_monotonic(told.timer_stopped, told.now));
             mark(migrate::mark::stopped, last_ran_);
             moment(source_, "suspended");
             inbox_.put(event::GuestSuspended{last_ran_});
@@ -268,7 +286,8 @@ class OutgoingMove : public MoveLoop {
     }
 
     Result<service::Summary> conclude();
-    json parts();
+    std::vector<migrate::Mark> marks_of_both();
+    json parts(std::span<migrate::Mark const> all);
 
     hypervisor::Toolstack const& tools_;
     engine::Guardian& guardian_;
@@ -281,6 +300,8 @@ class OutgoingMove : public MoveLoop {
     std::unique_ptr<engine::Sender> sender_;
     std::optional<engine::Stop> stop_;
     std::optional<hypervisor::RecordOf> record_;
+    std::uint32_t version_ = 0;                    ///< of the protocol, as agreed
+    std::atomic<std::uint64_t> caught_up_{0};      ///< so many octets are in place there
     std::optional<hypervisor::Throttle> throttle_; ///< while it is slowed down
     double most_throttle_ = 0;
     unsigned rounds_ = 0;
@@ -297,11 +318,15 @@ class OutgoingMove : public MoveLoop {
 };
 
 /// By this host's clock. REQUIRES: clocks_mutex_.
-json OutgoingMove::parts() {
+std::vector<migrate::Mark> OutgoingMove::marks_of_both() {
     auto all = marks();
     if (clocks_.known())
         for (auto const& mark : marks_there_)
             all.push_back({mark.name, static_cast<std::uint64_t>(clocks_.here_at(mark.at))});
+    return all;
+}
+
+json OutgoingMove::parts(std::span<migrate::Mark const> all) {
     json parts{{"last_pages", last_round_.looked_at},
                {"last_pages_sent", last_round_.sent},
                {"last_bytes", last_round_.octets}};
@@ -354,7 +379,11 @@ Result<service::Summary> OutgoingMove::conclude() {
                  {"rounds", rounds_},          {"way", name_of(way_)},         {"guest_gap_ms", nullptr},
                  {"outside_gap_ms", nullptr},  {"bandwidth", pace_.bandwidth}, {"ratio", pace_.ratio}};
     std::lock_guard const guard{clocks_mutex_};
-    summary["parts"] = parts();
+    auto const all = marks_of_both();
+    summary["parts"] = parts(all);
+    summary["clock_stood_ms"] = nullptr;
+    if (auto const stood = migrate::clock_stood(all))
+        summary["clock_stood_ms"] = *stood;
     if (clocks_.known() && first_ran_ != 0) {
         auto const blackout =
             static_cast<double>(clocks_.here_at(first_ran_) - static_cast<std::int64_t>(last_ran_)) / 1e6;

@@ -112,6 +112,37 @@ TEST_F(RunStamps, AShutdownIsStampedAndItsEnd) {
     EXPECT_NE(of(1).first_ran, 0U);
 }
 
+TEST_F(RunStamps, AGuestsClockStandsStillFromWhenItStopsItsTimerUntilItSetsOne) {
+    sched_shutdown_t const why{.reason = SHUTDOWN_suspend};
+    auto const set = [&] {
+        vcpu_set_singleshot_timer_t const timer{.timeout_abs_ns = now() + 1'000'000'000, .flags = 0};
+        EXPECT_EQ(other.call(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, other.put(timer)), 0);
+    };
+    milliseconds_go_by(10);
+    set();
+    auto const first = of(1).timer_set;
+    EXPECT_NE(first, 0U);
+    milliseconds_go_by(10);
+    set();
+    EXPECT_EQ(of(1).timer_set, first) << "it is when it first did";
+    EXPECT_EQ(of(1).timer_stopped, 0U);
+    auto const before = now();
+    EXPECT_EQ(other.call(__HYPERVISOR_vcpu_op, VCPUOP_stop_singleshot_timer, 0), 0);
+    milliseconds_go_by(3);
+    EXPECT_THROW(other.call(__HYPERVISOR_sched_op, SCHEDOP_shutdown, other.put(why)), Idle);
+    auto told = of(1);
+    EXPECT_GE(told.timer_stopped, before);
+    EXPECT_LT(told.timer_stopped, told.shut_down_since);
+    domain::resume(*other.domain);
+    EXPECT_EQ(of(1).timer_set, 0U);
+    milliseconds_go_by(20);
+    other.enter();
+    set();
+    told = of(1);
+    EXPECT_EQ(told.timer_stopped, 0U);
+    EXPECT_GT(told.timer_set, first);
+}
+
 TEST_F(RunStamps, WhoIsNotThereIsRefused) {
     tern_stamps stamps{};
     stamps.domain = 2;

@@ -1,5 +1,7 @@
 #include "migrate/blackout.hpp"
 
+#include <set>
+
 #include <gtest/gtest.h>
 
 namespace {
@@ -20,7 +22,7 @@ TEST(Blackout, PartsFollowEachOtherWhateverTheOrderOfTheMoments) {
     Mark const marks[] = {{"runs", 90 * kMs}, {"asked", 10 * kMs}, {"sent", 70 * kMs}, {"stopped", 30 * kMs}};
     auto const parts = parts_of(marks);
     ASSERT_EQ(parts.size(), 3);
-    EXPECT_EQ(parts[0].name, "suspend_ms");
+    EXPECT_EQ(parts[0].name, "stop_ms");
     EXPECT_DOUBLE_EQ(parts[0].ms, 20);
     EXPECT_EQ(parts[1].name, "last_pages_ms");
     EXPECT_DOUBLE_EQ(parts[1].ms, 40);
@@ -43,6 +45,25 @@ TEST(Blackout, WhatAPeerCallsByAnotherNameIsNoPart) {
 TEST(Blackout, HasNoPartsIfNobodyKnowsWhenItBegan) {
     Mark const marks[] = {{"runs", 15 * kMs}};
     EXPECT_TRUE(parts_of(marks).empty());
+}
+
+TEST(Blackout, AGuestsClockStoodStillFromWhenItStoppedItUntilItGoesOn) {
+    Mark const marks[] = {{"asked", 10 * kMs},
+                          {"clock_stopped", 30 * kMs},
+                          {"stopped", 33 * kMs},
+                          {"runs", 90 * kMs},
+                          {"clock_goes", 114 * kMs}};
+    EXPECT_DOUBLE_EQ(migrate::clock_stood(marks).value(), 84);
+    EXPECT_EQ(migrate::clock_stood(std::span{marks}.first(4)), std::nullopt) << "nobody noted when it went on";
+    EXPECT_DOUBLE_EQ(sum(parts_of(marks)), 104);
+}
+
+TEST(Blackout, EachMomentEndsAPartOfItsOwn) {
+    std::set<std::string_view> marks, parts;
+    for (auto const& ending : migrate::endings()) {
+        EXPECT_TRUE(marks.insert(ending.mark).second && parts.insert(ending.part).second) << ending.mark;
+        EXPECT_FALSE(ending.words.empty());
+    }
 }
 
 } // namespace

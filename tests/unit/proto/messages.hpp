@@ -26,7 +26,9 @@ inline std::vector<migrate::Message> all_messages() {
             Released{},
             Status{Journaled::verified},
             ClockProbe{11},
-            ClockReply{11, 12}};
+            ClockReply{11, 12},
+            CatchUp{1 << 20},
+            CaughtUp{1 << 20}};
 }
 
 } // namespace test

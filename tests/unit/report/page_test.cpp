@@ -35,9 +35,30 @@ TEST(Page, HasALineForEachRoundAndEachPartOfTheBlackout) {
     auto const page = report::page(known());
     EXPECT_THAT(page, HasSubstr("<td>0</td><td>32000</td><td>15.0</td><td>10.00</td><td>1.5</td><td>900</td>"));
     EXPECT_THAT(page, HasSubstr("<td>1</td><td>890</td><td>1.0</td><td>0.50</td><td>2.0</td><td>40</td>"));
-    EXPECT_THAT(page, HasSubstr("<td>the guest suspends itself, and runs until it stops</td><td>120.2</td>"));
+    EXPECT_THAT(page, HasSubstr("<td>the guest suspends itself, and its clock goes</td><td>120.2</td>"));
     EXPECT_THAT(page, HasSubstr("<td>and sent</td><td>not measured</td>"));
-    EXPECT_THAT(page, HasSubstr("guest's own clock: not measured"));
+    EXPECT_THAT(page, HasSubstr("did not hear it for not measured"));
+}
+
+TEST(Page, DrawsThePartsOfTheBlackoutAndWhatWasHeardMeanwhile) {
+    auto all = known();
+    all["heard"] = {{"outside_gap_ms", 200},
+                    {"guest_gap_ms", 80.5},
+                    {"blackout_ms", 119.5},
+                    {"beats_ms", {-500, -5, 0, 200, 205.5}}};
+    auto const page = report::page(all);
+    // 820 wide for 252.3 ms: a tenth on both sides of 210.25 ms.
+    EXPECT_THAT(page, HasSubstr("<rect class=\"runs\" x=\"108.3\" y=\"40\" width=\"390.8\""));
+    EXPECT_THAT(page, HasSubstr("<rect class=\"stands\" x=\"499.2\" y=\"40\" width=\"292.5\""));
+    EXPECT_THAT(page, HasSubstr("did not hear it for 200.0 ms; by its own clock it was not heard for 80.5 ms"));
+    auto const beats = [&] {
+        int count = 0;
+        for (auto at = page.find("class=\"beat\""); at != std::string::npos; at = page.find("class=\"beat\"", at + 1))
+            ++count;
+        return count;
+    };
+    EXPECT_EQ(beats(), 4) << "what came long before is not drawn";
+    EXPECT_THAT(report::page(known()), Not(HasSubstr("class=\"beat\"")));
 }
 
 TEST(Page, DrawsRoundsOverTheTimeThatTheyTookAndTheBlackoutAtTheEnd) {

@@ -84,7 +84,7 @@ TEST(Incoming, RefusesAVersionThatItDoesNotSpeakWithASentence) {
     auto const answer = it.hear(newer);
     EXPECT_TRUE(it.sends<Dropped>(answer));
     EXPECT_EQ(test::find<action::Decided>(answer).sentence,
-              "this host speaks versions 1 to 3 of the protocol, the source 4 to 4");
+              "this host speaks versions 1 to 4 of the protocol, the source 5 to 5");
 }
 
 TEST(Incoming, SaysThatItKnowsNothingRatherThanThatItDroppedWhatItForgot) {

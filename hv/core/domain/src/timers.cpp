@@ -30,11 +30,14 @@ void start_timer(Vcpu& vcpu, timing::Timer& timer, std::uint64_t deadline, std::
 
 void set_singleshot_timer(Vcpu& vcpu, std::uint64_t deadline) {
     if (deadline == kNever)
-        vcpu.singleshot.stop();
-    else
-        start_timer(vcpu, vcpu.singleshot, vcpu.domain.host_time(deadline));
+        return stop_singleshot_timer(vcpu);
+    start_timer(vcpu, vcpu.singleshot, vcpu.domain.host_time(deadline));
+    vcpu.domain.stamps.sets_timer([&] { return vcpu.domain.system.now(); });
 }
-void stop_singleshot_timer(Vcpu& vcpu) { vcpu.singleshot.stop(); }
+void stop_singleshot_timer(Vcpu& vcpu) {
+    vcpu.singleshot.stop();
+    vcpu.domain.stamps.stops_timer(vcpu.domain.system.now());
+}
 
 void set_periodic_timer(Vcpu& vcpu, std::uint64_t period) {
     start_timer(vcpu, vcpu.periodic, vcpu.domain.system.now() + period, period);

@@ -29,6 +29,8 @@ Answer get_stamps(Call& call) {
     for (domain::Vcpu const* const vcpu : subject->vcpus)
         found.last_ran = std::max(found.last_ran, vcpu->left.load(std::memory_order_relaxed));
     found.first_ran = subject->stamps.first_ran;
+    found.timer_stopped = subject->stamps.timer_stopped;
+    found.timer_set = subject->stamps.timer_set;
     if (subject->pauses != 0)
         found.paused_since = subject->stamps.paused;
     if (subject->shut_down)

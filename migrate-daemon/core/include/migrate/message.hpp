@@ -14,11 +14,13 @@ namespace migrate {
 
 /// Versions of the protocol that this code speaks.
 inline constexpr std::uint32_t kOldestProtocol = 1;
-inline constexpr std::uint32_t kNewestProtocol = 3;
+inline constexpr std::uint32_t kNewestProtocol = 4;
 /// From this one on a destination keeps Commit until it has everything, and remembers that it gave up until the source has heard so.
 inline constexpr std::uint32_t kEarlyCommit = 2;
 /// From this one on a destination says Settled.
 inline constexpr std::uint32_t kSettles = 3;
+/// From this one on a destination says CaughtUp.
+inline constexpr std::uint32_t kCatchesUp = 4;
 
 /// Why a move is refused or given up: for exit codes and metrics. The sentence beside it is for people.
 enum class Reason : std::uint8_t {
@@ -134,8 +136,18 @@ struct ClockReply {
     std::uint64_t here = 0; ///< the answering side's clock
 };
 
-using Message = std::variant<Hello, Welcome, Prepare, Ready, RoundReport, Suspended, Verified, Commit, Committed,
-                             Resumed, Settled, Dropped, Abort, Released, Status, ClockProbe, ClockReply>;
+/// Source: so many octets of all streams together are on their way. Say so when they are in place.
+struct CatchUp {
+    std::uint64_t octets = 0;
+};
+/// Destination: they are.
+struct CaughtUp {
+    std::uint64_t octets = 0;
+};
+
+using Message =
+    std::variant<Hello, Welcome, Prepare, Ready, RoundReport, Suspended, Verified, Commit, Committed, Resumed, Settled,
+                 Dropped, Abort, Released, Status, ClockProbe, ClockReply, CatchUp, CaughtUp>;
 
 /// The version that both speak, or 0.
 constexpr std::uint32_t agreed_version(Hello const& hello) {
