@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from house import downtime_bench  # noqa: E402
+from house import downtime_bench, moving_pair  # noqa: E402
 from house.host import listener, reflector  # noqa: E402
 from house.say import Failure  # noqa: E402
 
@@ -74,15 +74,28 @@ class Gaps(unittest.TestCase):
         self.assertEqual(listener.stood_still(early, 2, 2), 140 * MS)
         self.assertEqual(listener.stood_still(early, 2, 3), 160 * MS)
 
+    def test_a_sender_whose_clock_goes_on_sees_itself_what_it_has_missed(self):
+        beats = [(0, 0, 1000), (8 * MS, 1, 1000 + 8 * MS), (120 * MS, 2, 1000 + 98 * MS), (121 * MS, 3, 1000 + 106 * MS)]
+        self.assertEqual(listener.gap_of(beats, 100, told=False), {"blackout_ms": 90.0, "guest_gap_ms": 22.0, "outside_gap_ms": 112.0})
+
+    def test_beats_are_told_from_the_last_one_before_the_gap_on(self):
+        self.assertEqual(listener.beats_around(self.BEATS, 5), [0.0, 219.0, 220.0])
+        self.assertEqual(listener.beats_around(self.BEATS, 6), [-6.0, 0.0, 219.0, 220.0])
+
     def test_who_is_not_heard_has_no_gap(self):
         with self.assertRaises(Failure):
             listener.largest_gap(self.BEATS[:1])
 
     def test_what_the_guest_has_not_lived_through_is_the_blackout(self):
-        row = downtime_bench.figures_of({"total_ms": 900, "bytes": 5, "rounds": 2, "blackout_stamped_ms": 139.9, "clock_error_ms": 0.1},
-                                        self.BEATS, self.BEATS[:2])
-        self.assertEqual(row, {"total_ms": 900, "bytes": 5, "rounds": 2, "blackout_ms": 140.0, "guest_gap_ms": 79.0, "outside_gap_ms": 219.0,
-                               "quiet_gap_ms": 6.0, "blackout_stamped_ms": 139.9, "clock_error_ms": 0.1})
+        heard = {"total_ms": 900, "bytes": 5, "rounds": 2, "blackout_ms": 140.0, "guest_gap_ms": 79.0, "outside_gap_ms": 219.0, "quiet_gap_ms": 6.0}
+        self.assertEqual(self.row({}), heard)
+        said = {"blackout_stamped_ms": 110.5, "clock_stood_ms": 139.9, "clock_error_ms": 0.1, "parts": {"stop_ms": 30, "last_pages": 7, "wake_ms": 180.5}}
+        self.assertEqual(self.row(said), heard | said | {"clocks_differ_ms": 0.1, "parts_ms": 210.5})
+        untold = self.row(said | {"clock_stood_ms": None})
+        self.assertEqual((untold["blackout_ms"], untold["clocks_differ_ms"]), (65.0, 45.5), "its own clock went on by 65 ms in the gap")
+
+    def row(self, said):
+        return moving_pair.figures_of({"total_ms": 900, "bytes": 5, "rounds": 2} | said, self.BEATS, self.BEATS[:2], 200)
 
 
 class Rows(unittest.TestCase):
@@ -95,8 +108,8 @@ class Rows(unittest.TestCase):
         self.assertIsNone(downtime_bench.ratio(self.ROWS[::2], "blackout_ms"))
 
     def test_a_baseline_keeps_the_ratio(self):
-        kept = downtime_bench.baseline(self.ROWS, 2)["downtime"]
-        self.assertEqual((kept["workload"], kept["cpus"], kept["runs"], kept["blackout_ratio"]), ("idle", 2, 3, 0.333))
+        kept = downtime_bench.baseline(self.ROWS, 128, 2)["downtime"]
+        self.assertEqual((kept["workload"], kept["memory"], kept["cpus"], kept["runs"], kept["blackout_ratio"]), ("idle", 128, 2, 3, 0.333))
 
     def test_the_table_has_medians_and_spreads(self):
         lines = downtime_bench.table(self.ROWS).splitlines()
@@ -108,6 +121,8 @@ class Rows(unittest.TestCase):
         self.assertEqual(downtime_bench.workload("dirty:64M@4M"), ("dirty:64M@4M", "dirty+64+4", 64))
         self.assertEqual(downtime_bench.workload("dirty:64@0"), ("dirty:64@0", "dirty+64+0", 64))
         self.assertEqual(downtime_bench.workload("http"), ("http", None, 0))
+        self.assertEqual(downtime_bench.workload("ticker"), ("ticker", None, 0))
+        self.assertEqual(downtime_bench.bandwidth("10M"), 10 << 20)
         for text in ("", "busy", "dirty", "dirty:64M", "dirty:0@4M", "dirty:64M@4.5M", "idle "):
             with self.assertRaises(argparse.ArgumentTypeError):
                 downtime_bench.workload(text)

@@ -1,15 +1,19 @@
 """./tern demo: what Tern is, shown. For now: it runs paravirtual guests of ours, and Linux, in which Xen's tools make another Linux."""
-from house import build, guests, iso, machine, paths
+import json
+import time
+
+from house import build, guests, iso, machine, moving_pair, paths
 from house.dom0 import image
-from house.host import disk, domu_tests, hosts, migrate_tests, shape
+from house.host import disk, domu_tests, hosts, listener, migrate_tests, shape
 from house.say import Arguments, Failure, say, tail
 
 ABOUT = """Boots the hypervisor as it ships in an emulated machine, shows one guest's console, then runs all our test guests
 and says how long each took and what it found. At last it boots two hosts with Debian's Linux as dom0, where Debian's xl makes a guest, which
-answers on the network and moves from one to the other and back while it does."""
+serves its page again and again, and moves from one to the other and back while it does. Somebody outside listens to its heartbeat."""
 
 SHOWN = "hello"
 FEW = 4
+A_SECOND = moving_pair.Pair.a_second  # heartbeats
 NOT_THERE_YET = """\
 `./tern exec --hosts 2 -- sh -c 'xl create /etc/xen/web.cfg && migrate web beta'` does that alone. CHANGELOG.md and
 docs/abi-coverage.md say what is there."""
@@ -21,15 +25,17 @@ show xl create /etc/xen/web.cfg
 up web
 show wget -qO- http://web/ | tee /tmp/page
 grep -q 'web: Linux' /tmp/page
-show migrate web beta
-show wget -qO- http://web/ | grep 'web: Linux'
 """
-BACK = """set -e
-show() { echo "beta# $*"; "$@"; }
-show xl list
-show migrate web alpha
-show wget -qO- http://web/ | grep 'web: Linux'
+MOVE = """set -e
+show() { echo "$HERE# $*"; "$@"; }
+HERE=$1
+show migrate web $2
 """
+SERVES = """set -e
+echo "$1# xl list"; xl list
+echo "$1# wget -qO- http://web/"; wget -qO- http://web/ | grep 'web: Linux'
+"""
+KEEP_HEARD = "cat >/tmp/heard <<'end'\n{}\nend\n"
 
 
 def main(words):
@@ -53,20 +59,45 @@ def main(words):
 
 
 def guest_of_linux():
-    print("\nNow two hosts with Debian's Linux as domain 0. Debian's xl starts a guest on alpha; it moves to beta, as it runs, and back:\n",
+    print("\nNow two hosts with Debian's Linux as domain 0. Debian's xl starts a guest on alpha; it moves to beta, as it runs and serves, and back:\n",
           flush=True)
-    wanted = shape.Shape(hypervisor="tern", cpus=2, hosts=2)
+    wanted = shape.Shape(hypervisor="tern", cpus=2, hosts=2, far_end=True)
+    page = paths.BUILD / "demo-report.html"
     try:
         with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec") as laboratory:
-            for script, host in ((CREATE, 0), (BACK, 1)):
-                print(laboratory.shell(script, host=host), flush=True)
-            page = paths.BUILD / "demo-report.html"
-            page.write_text(laboratory.shell(migrate_tests.REPORT))
+            print(laboratory.shell(CREATE), flush=True)
+            somebody = listener.Listener(laboratory)
+            laboratory.shell(moving_pair.KEEP, "sh", moving_pair.BEAT)
+            somebody.wait(A_SECOND, moving_pair.PATIENCE)
+            first = move(laboratory, somebody, 0)
+            move(laboratory, somebody, 1)
+            page.write_text(laboratory.shell(KEEP_HEARD.format(json.dumps(first)) + migrate_tests.REPORT + " --heard /tmp/heard"))
     except Failure as failure:
         print(f"\nThat did NOT work: {failure}")
         return False
     print(f"The guest moved there and back, and answered at each. What the first move was made of: {page.relative_to(paths.ROOT)}")
     return True
+
+
+def move(laboratory, somebody, here):
+    """To the other host, which asks for its page all the time; what somebody outside heard of it."""
+    names = laboratory.shape.names
+    there = 1 - here
+    laboratory.shell(moving_pair.ASK, host=there)
+    somebody.wait(A_SECOND, moving_pair.PATIENCE)
+    began = time.monotonic_ns()
+    print(laboratory.shell(MOVE, "sh", names[here], names[there], host=here), end="", flush=True)
+    somebody.wait(A_SECOND, moving_pair.PATIENCE)
+    answers = int(laboratory.shell(moving_pair.ASKED, host=there))
+    if answers == 0:
+        raise Failure(f"the guest answered nobody while it moved to {names[there]}")
+    beats = somebody.since(began)
+    gap = listener.gap_of(beats, A_SECOND)
+    print(f"Outside it was not heard for {gap['outside_gap_ms']:.0f} ms: by its own clock it has lived through {gap['guest_gap_ms']:.0f} of "
+          f"them (it suspended itself, woke up and connected its devices), and stood still for {gap['blackout_ms']:.0f}.\n"
+          f"{names[there]} asked for its page meanwhile, and was answered {answers} times.\n", flush=True)
+    print(laboratory.shell(SERVES, "sh", names[there], host=there), flush=True)
+    return gap | {"beats_ms": listener.beats_around(beats)}
 
 
 def show(test):

@@ -44,7 +44,8 @@ def main(words):
     wanted = lambda name: bool(chosen.expression.search(name))
     build.set_up()
     machine_tests = [test for test in guests.tests() + slow.sampled_boots() if wanted(test.name)]
-    dom0 = [test for test in dom0_tests.tests() + domu_tests.tests() + migrate_tests.tests() + fault_tests.tests() if wanted(test.name)]
+    dom0 = [test for test in dom0_tests.tests() + domu_tests.tests() + migrate_tests.tests() + fault_tests.tests() + migrate_tests.last_tests()
+            if wanted(test.name)]
     slow_names = [name for name in slow.names() if wanted(name)] if chosen.all else []
     counted = hosted.Count()
     try:
@@ -68,7 +69,7 @@ def main(words):
         counted += guests.run(machine_tests)
         if dom0:
             image.make()  # or the first has its time taken by it
-        counted += host_tests.run(dom0)
+        counted += host_tests.run(dom0, began=begin)
         if chosen.all:
             if not chosen.pattern:
                 results.record("tests", counted.failed == 0, time.monotonic() - begin, str(counted))

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cinttypes>
 #include <csignal>
 #include <cstdint>
@@ -21,16 +22,18 @@
 #include <cstdlib>
 #include <cstring>
 #include <span>
+#include <thread>
 #include <vector>
 
 namespace {
 
 using Octets = std::span<unsigned char const>;
 
-constexpr char const* kUsage = R"(usage: tern-carry ADDRESS PORT FILE
+constexpr char const* kUsage = R"(usage: tern-carry ADDRESS PORT FILE [RATE]
 
 Joins standard input and output with a connection to ADDRESS (IPv4) and PORT. When both have ended, FILE has in JSON how many octets went
-there, and what the stream of `xl migrate` in them says: its rounds, and the frames of each.
+there, and what the stream of `xl migrate` in them says: its rounds, and the frames of each. With RATE no more go there than so many
+octets a second.
 )";
 
 [[noreturn]] void fail(char const* what) {
@@ -177,6 +180,26 @@ void pass_on(int to, Octets piece) {
     }
 }
 
+/// So many octets a second, and no more.
+class Limit {
+  public:
+    /// @p rate 0: as many as will.
+    explicit Limit(double rate) : rate_{rate} {}
+    /// After so many went: until others may.
+    void wait(std::size_t octets) {
+        if (rate_ == 0)
+            return;
+        next_ = std::max(next_, Clock::now()) + std::chrono::duration_cast<Clock::duration>(
+                                                    std::chrono::duration<double>(static_cast<double>(octets) / rate_));
+        std::this_thread::sleep_until(next_);
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    double rate_;
+    Clock::time_point next_;
+};
+
 void say(char const* path, std::uint64_t octets, std::vector<std::uint64_t> const& frames) {
     std::FILE* const file = std::fopen(path, "w");
     if (file == nullptr)
@@ -192,7 +215,7 @@ void say(char const* path, std::uint64_t octets, std::vector<std::uint64_t> cons
 } // namespace
 
 int main(int count, char** words) {
-    if (count != 4) {
+    if (count != 4 && count != 5) {
         std::fputs(kUsage, stderr);
         return 2;
     }
@@ -201,6 +224,7 @@ int main(int count, char** words) {
     static std::array<unsigned char, 256 << 10> room;
     std::uint64_t octets = 0;
     Rounds rounds;
+    Limit limit{count == 5 ? std::strtod(words[4], nullptr) : 0};
     std::array ends{pollfd{STDIN_FILENO, POLLIN, 0}, pollfd{there, POLLIN, 0}};
     auto& [near, far] = ends;
     for (;;) {
@@ -209,6 +233,7 @@ int main(int count, char** words) {
         if (near.revents != 0) {
             Octets const piece = received(STDIN_FILENO, room);
             pass_on(there, piece);
+            limit.wait(piece.size());
             octets += piece.size();
             rounds.feed(piece);
             if (piece.empty()) {

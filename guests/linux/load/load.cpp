@@ -11,6 +11,7 @@
 #include <array>
 #include <cinttypes>
 #include <cstddef>
+#include <ctime>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,8 @@ namespace {
 constexpr char const* kUsage = R"(usage: tern-load COMMAND ...
 
   clock SECONDS                    calls of clock_gettime() a second
+  now                              the time of day, in nanoseconds
+  step NANOSECONDS                 changes the time of day by so much
   vdso                             whether clock_gettime() needs the kernel
   tick PERIOD FILE                 each PERIOD microseconds; FILE has the ticks, and the longest time between two, in nanoseconds
   check MIB SECONDS                writes to pages of MIB MiB here and there, and sees whether each is as it was left; ends before its
@@ -30,6 +33,8 @@ constexpr char const* kUsage = R"(usage: tern-load COMMAND ...
   dirty MIB RATE                   writes to each page of MIB MiB in turn, RATE MiB a second; 0: as fast as it can
   touch MIB SECONDS                writes to each page of MIB MiB in turn, as fast as it can: MiB a second
   beat ADDRESS PORT PERIOD         sends a datagram each PERIOD microseconds, before all others' work
+  relay FOLDER NAME ADDRESS PORT   sends such a datagram for each line "beat NUMBER NANOSECONDS" that is written to one of FOLDER's files whose
+                                   names begin with NAME: so does who is heard by his console's log
   sink PORT                        serves `send`
   echo PORT                        serves `ask`
   send ADDRESS PORT MIB            MiB a second to a sink
@@ -88,6 +93,23 @@ void vdso() {
     if (child < 0 || waitpid(child, &status, 0) != child || (WIFEXITED(status) && WEXITSTATUS(status) != 0))
         fail("seccomp");
     std::puts(WIFEXITED(status) ? "clock_gettime stays in user space" : "clock_gettime calls the kernel");
+}
+
+void now() {
+    timespec time{};
+    clock_gettime(CLOCK_REALTIME, &time);
+    std::printf("%" PRId64 "\n", std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec);
+}
+
+void step(char const* nanoseconds) {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    timespec time{};
+    clock_gettime(CLOCK_REALTIME, &time);
+    auto const then = std::int64_t{time.tv_sec} * kSecond + time.tv_nsec + std::strtoll(nanoseconds, nullptr, 10);
+    time.tv_sec = then / kSecond;
+    time.tv_nsec = then % kSecond;
+    if (clock_settime(CLOCK_REALTIME, &time) != 0)
+        fail("clock_settime");
 }
 
 [[noreturn]] void tick(std::uint64_t period, char const* path) {
@@ -208,12 +230,15 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"clock", 1, [](char** w) { clock_rate(number(w[0])); }},
+    {"now", 0, [](char**) { now(); }},
+    {"step", 1, [](char** w) { step(w[0]); }},
     {"vdso", 0, [](char**) { vdso(); }},
     {"tick", 2, [](char** w) { tick(number(w[0]), w[1]); }},
     {"check", 2, [](char** w) { check(number(w[0]), number(w[1])); }},
     {"dirty", 2, [](char** w) { dirty(number(w[0]), number(w[1])); }},
     {"touch", 2, [](char** w) { touch(number(w[0]), number(w[1])); }},
     {"beat", 3, [](char** w) { beat(w[0], port(w[1]), std::chrono::microseconds{number(w[2])}); }},
+    {"relay", 4, [](char** w) { relay(w[0], w[1], w[2], port(w[3])); }},
     {"sink", 1, [](char** w) { sink(port(w[0])); }},
     {"echo", 1, [](char** w) { echo(port(w[0])); }},
     {"send", 3, [](char** w) { send(w[0], port(w[1]), number(w[2])); }},

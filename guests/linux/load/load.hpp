@@ -43,6 +43,7 @@ class Pace {
 void send(char const* address, std::uint16_t port, std::uint64_t mib);
 void ask(char const* address, std::uint16_t port, std::uint64_t count);
 [[noreturn]] void beat(char const* address, std::uint16_t port, std::chrono::microseconds period);
+[[noreturn]] void relay(char const* folder, char const* begins, char const* address, std::uint16_t port);
 
 // Disk.
 void disk(char const* path, bool write, bool random, std::size_t block, std::uint64_t milliseconds);

@@ -1,13 +1,19 @@
 /// A stream of octets to somebody, questions and answers, and beats.
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cinttypes>
 #include <csignal>
+#include <map>
+#include <string>
+#include <string_view>
 
 #include "load.hpp"
 
@@ -64,6 +70,50 @@ struct Beat {
     std::uint64_t number, monotonic_ns;
 };
 
+/// Sends beats to somebody, before all others' work: their gaps are to be the network's and the hypervisor's, not those of others who run
+/// here.
+class Heart {
+  public:
+    Heart(char const* address, std::uint16_t port) : to_{place(address, port)}, out_{socket(AF_INET, SOCK_DGRAM, 0)} {
+        if (out_ < 0)
+            fail("socket");
+        sched_param const first{.sched_priority = 1};
+        if (sched_setscheduler(0, SCHED_FIFO, &first) != 0)
+            fail("priority");
+    }
+    /// One that cannot be sent does not arrive: that is what is measured.
+    void send(Beat const& one) const {
+        static_cast<void>(sendto(out_, &one, sizeof one, 0, reinterpret_cast<sockaddr const*>(&to_), sizeof to_));
+    }
+
+  private:
+    sockaddr_in to_;
+    int out_;
+};
+
+/// What is new in a file that grows, line by line.
+class Log {
+  public:
+    explicit Log(std::string const& path) : file_{open(path.c_str(), O_RDONLY | O_CLOEXEC)} {}
+    template <typename Take> void read_on(Take const& take) {
+        std::array<char, 4096> piece{};
+        for (ssize_t count = 0; (count = read(file_, piece.data(), piece.size())) > 0;) {
+            for (char const octet : std::string_view{piece.data(), static_cast<std::size_t>(count)}) {
+                if (octet != '\n') {
+                    line_ += octet;
+                    continue;
+                }
+                take(line_);
+                line_.clear();
+            }
+        }
+    }
+
+  private:
+    int file_;
+    std::string line_;
+};
+
 } // namespace
 
 /// Takes what comes; at its end answers with one octet.
@@ -115,22 +165,39 @@ void ask(char const* address, std::uint16_t port, std::uint64_t count) {
 }
 
 void beat(char const* address, std::uint16_t port, std::chrono::microseconds period) {
-    auto const to = place(address, port);
-    int const out = socket(AF_INET, SOCK_DGRAM, 0);
-    if (out < 0)
-        fail("socket");
-    // Its gaps are to be the network's and the hypervisor's, not those of others who run here.
-    sched_param const first{.sched_priority = 1};
-    if (sched_setscheduler(0, SCHED_FIFO, &first) != 0)
-        fail("priority");
+    Heart const heart{address, port};
     Pace pace{period};
     for (Beat one{};; ++one.number) {
         one.monotonic_ns =
             static_cast<std::uint64_t>(std::chrono::nanoseconds{Clock::now().time_since_epoch()}.count());
-        // A beat that cannot be sent is one that does not arrive: that is what is measured.
-        static_cast<void>(sendto(out, &one, sizeof one, 0, reinterpret_cast<sockaddr const*>(&to), sizeof to));
+        heart.send(one);
         pace.wait();
     }
+}
+
+void relay(char const* folder, char const* begins, char const* address, std::uint16_t port) {
+    Heart const heart{address, port};
+    std::map<std::string, Log> logs;
+    int const news = inotify_init1(IN_CLOEXEC);
+    if (news < 0 || inotify_add_watch(news, folder, IN_CREATE | IN_MODIFY) < 0)
+        fail(folder);
+    alignas(inotify_event) std::array<char, 4096> room{};
+    for (ssize_t count = 0; (count = read(news, room.data(), room.size())) > 0;) {
+        for (ssize_t at = 0; at < count;) {
+            auto const* const event = reinterpret_cast<inotify_event const*>(room.data() + at);
+            at += static_cast<ssize_t>(sizeof *event + event->len);
+            std::string const name{event->len != 0 ? event->name : ""};
+            if (!name.starts_with(begins))
+                continue;
+            logs.try_emplace(name, std::string{folder} + "/" + name)
+                .first->second.read_on([&](std::string const& line) {
+                    Beat one{};
+                    if (std::sscanf(line.c_str(), "beat %" SCNu64 " %" SCNu64, &one.number, &one.monotonic_ns) == 2)
+                        heart.send(one);
+                });
+        }
+    }
+    fail(folder);
 }
 
 } // namespace load

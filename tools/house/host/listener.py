@@ -116,3 +116,26 @@ def stood_still(beats, place, most):
     def least(some):
         return min(came - sent for came, _, sent in some)
     return least(beats[place + 1:]) - least(beats[max(place + 1 - most, 0):place + 1])
+
+
+def missed(beats):
+    """Nanoseconds between two beats that were furthest apart by the sender's own clock."""
+    return max(second[2] - first[2] for first, second in itertools.pairwise(beats))
+
+
+def gap_of(beats, most, told=True):
+    """The largest gap in milliseconds: as it was heard, what the sender has lived through of it, and the rest, in which it stood still.
+
+    The clock of who was `told` stood still meanwhile. That of who was not went on: he sees himself what he has missed, to within a beat.
+    """
+    outside, place = largest_gap(beats)
+    blackout = stood_still(beats, place, most) if told else missed(beats)
+    return {name: round(nanoseconds / 1e6, 3) for name, nanoseconds in (
+        ("blackout_ms", blackout), ("guest_gap_ms", outside - blackout), ("outside_gap_ms", outside))}
+
+
+def beats_around(beats, milliseconds=1000):
+    """When those came that were not further away from the gap; the last one before it at 0."""
+    length, place = largest_gap(beats)
+    come = [(came - beats[place][0]) / 1e6 for came, _, _ in beats]
+    return [round(ms, 3) for ms in come if -milliseconds <= ms <= length / 1e6 + milliseconds]
