@@ -6,20 +6,20 @@ namespace migrate {
 namespace {
 
 constexpr Ending kEndings[] = {
-    {mark::clock_stopped, "suspend_ms", "the guest suspends itself, and its clock goes"},
-    {mark::stopped, "stop_ms", "it stops its clock, and then itself"},
-    {mark::noticed, "notice_ms", "the source sees that it stands still"},
-    {mark::record, "record_ms", "its record is taken"},
-    {mark::harvested, "last_harvest_ms", "what it wrote last is asked for"},
-    {mark::sent, "last_pages_ms", "and sent"},
-    {mark::whole, "arrive_ms", "the destination has all of it, and it is what was sent"},
-    {mark::adopted, "adopt_ms", "a domain becomes what the record says"},
-    {mark::given, "give_ms", "it waits for the source's word that the guest is given away"},
-    {mark::taken, "take_ms", "and writes into its journal that it has taken it"},
-    {mark::runs, "resume_ms", "and it runs"},
-    {mark::clock_goes, "wake_ms", "and its clock goes on"},
-    {mark::connected, "devices_ms", "and its devices are connected"},
-    {mark::heard, "first_packet_ms", "and it is heard"},
+    {mark::clock_stopped, "suspend_ms", "the guest suspends itself, and its clock goes", true},
+    {mark::stopped, "stop_ms", "it stops its clock, and then itself", true},
+    {mark::noticed, "notice_ms", "the source sees that it stands still", false},
+    {mark::record, "record_ms", "its record is taken", false},
+    {mark::harvested, "last_harvest_ms", "what it wrote last is asked for", false},
+    {mark::sent, "last_pages_ms", "and sent", false},
+    {mark::whole, "arrive_ms", "the destination has all of it, and it is what was sent", false},
+    {mark::adopted, "adopt_ms", "a domain becomes what the record says", false},
+    {mark::given, "give_ms", "it waits for the source's word that the guest is given away", false},
+    {mark::taken, "take_ms", "and writes into its journal that it has taken it", false},
+    {mark::runs, "resume_ms", "and it runs", false},
+    {mark::clock_goes, "wake_ms", "and its clock goes on", true},
+    {mark::connected, "devices_ms", "and its devices are connected", true},
+    {mark::heard, "first_packet_ms", "and it is heard", true},
 };
 
 auto find(std::span<Mark const> marks, std::string_view name) { return std::ranges::find(marks, name, &Mark::name); }

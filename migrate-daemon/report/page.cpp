@@ -123,23 +123,17 @@ std::string rounds_table(std::vector<Round> const& rounds) {
     return table + "</table>\n";
 }
 
-/// While they last the guest does not run.
-bool stands_still(std::string_view part) {
-    static constexpr std::string_view kRuns[] = {"suspend_ms", "stop_ms", "wake_ms", "devices_ms", "first_packet_ms"};
-    return std::ranges::find(kRuns, part) == std::end(kRuns);
-}
-
 /// The parts, one after the other; above them, if somebody outside has heard the guest, its heartbeats. The first that is heard again
 /// is taken to be what ends the last part: the two come by different clocks.
 std::string blackout_bar(json const& parts, json const& heard) {
     double all = 0;
     for (auto const& ending : migrate::endings())
         all += number(parts, ending.part);
+    if (all <= 0)
+        return {};
     auto const& beats = in(heard, "beats_ms");
     auto const shift = all - number(heard, "outside_gap_ms"); // of the last beat before the gap, which is at 0
     auto const edge = all / 10, from = std::min(0.0, beats.empty() ? 0 : shift) - edge, until = all + edge;
-    if (all <= 0)
-        return {};
     auto const x = [&](double ms) { return kMargin + (ms - from) / (until - from) * (kWidth - 2 * kMargin); };
     auto drawn = "<svg viewBox=\"0 0 " + print("%.0f", kWidth) + " 90\">";
     for (auto const& beat : beats)
@@ -147,13 +141,13 @@ std::string blackout_bar(json const& parts, json const& heard) {
             drawn += "<line class=\"beat\" x1=\"" + print("%.1f", x(at)) + "\" x2=\"" + print("%.1f", x(at)) +
                      "\" y1=\"10\" y2=\"35\"/>";
     double at = 0;
-    for (auto const& [_, part, words] : migrate::endings()) {
+    for (auto const& [_, part, words, runs] : migrate::endings()) {
         auto const ms = number(parts, part);
         if (ms <= 0)
             continue;
-        drawn += "<rect class=\"" + std::string{stands_still(part) ? "stands" : "runs"} + "\" x=\"" +
-                 print("%.1f", x(at)) + "\" y=\"40\" width=\"" + print("%.1f", x(at + ms) - x(at)) +
-                 "\" height=\"25\"><title>" + std::string{words} + print(": %.1f ms", ms) + "</title></rect>";
+        drawn += "<rect class=\"" + std::string{runs ? "runs" : "stands"} + "\" x=\"" + print("%.1f", x(at)) +
+                 "\" y=\"40\" width=\"" + print("%.1f", x(at + ms) - x(at)) + "\" height=\"25\"><title>" +
+                 std::string{words} + print(": %.1f ms", ms) + "</title></rect>";
         at += ms;
     }
     drawn += "<text x=\"" + print("%.1f", x(0)) + "\" y=\"82\">0 ms</text><text x=\"" + print("%.1f", x(all)) +
@@ -164,8 +158,9 @@ std::string blackout_bar(json const& parts, json const& heard) {
 
 std::string blackout_table(json const& parts) {
     std::string table = "<table><tr><th>part</th><th>ms</th></tr>\n";
-    for (auto const& [_, part, words] : migrate::endings())
-        table += "<tr><td>" + std::string{words} + "</td><td>" + measured(parts, part, "%.1f") + "</td></tr>\n";
+    for (auto const& ending : migrate::endings())
+        table += "<tr><td>" + std::string{ending.words} + "</td><td>" + measured(parts, ending.part, "%.1f") +
+                 "</td></tr>\n";
     return table + "</table>\n";
 }
 

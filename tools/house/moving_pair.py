@@ -169,8 +169,8 @@ def pair(name, work, cpus, cpu, bandwidth_limit):
     if work[0] == TICKER and name == "tern":
         kind = TickerPair
     elif work[0] == BUILD:
-        kind, contents = BuildPair, {kernel_tree.LABEL: kernel_tree.make()}
-        wanted = dataclasses.replace(wanted, disks=(kernel_tree.disk(),))
+        kind, contents = BuildPair, {kernel_tree.LABEL: kernel_tree.IMAGE}
+        wanted = dataclasses.replace(wanted, disks=(kernel_tree.disk(),))  # which makes the image
     with hosts.temporary(wanted, disk.make(wanted), paths.BUILD / "exec", contents) as laboratory:
         yield kind(laboratory, work, bandwidth_limit)
 

@@ -36,6 +36,7 @@ struct Ending {
     std::string_view mark;
     std::string_view part;  ///< its name in reports: "…_ms"
     std::string_view words; ///< for people: what happens in it
+    bool runs = false;      ///< the guest does, while it lasts
 };
 /// In the order of time.
 [[nodiscard]] std::span<Ending const> endings();
