@@ -276,6 +276,8 @@ void Incoming::handle(event::Resolve const& it) {
         take();
     else if (step_ == Step::verified || (step_ == Step::lost && !it.here))
         drop(Reason::user, "a person decided that it is not taken");
+    else if (step_ == Step::lost)
+        say("it cannot be this host's: it is not here any more");
 }
 
 void Incoming::handle(event::Built const& it) {

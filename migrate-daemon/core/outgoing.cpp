@@ -89,8 +89,21 @@ void Outgoing::abandon(Reason reason, std::string const& sentence, bool tell) {
 }
 
 void Outgoing::bring_back() {
+    if (found_ && found_->second != Guest::here)
+        return note_that_it_ended();
     step_ = Step::returning;
     act(action::ResumeGuest{});
+}
+
+/// The guest was this host's, and is not here any more: nobody has it.
+void Outgoing::note_that_it_ended() {
+    decide(Outcome::stayed, Reason::restarted,
+           found_->second == Guest::ended ? "the guest ended while no daemon looked after it"
+                                          : "the guest has gone with this host, which was restarted");
+    if (dropped_)
+        return close();
+    step_ = Step::noting;
+    journal(Journaled::aborted);
 }
 
 void Outgoing::give_away() {
@@ -136,12 +149,8 @@ void Outgoing::begin_restarted() {
         // If the destination has all of it, it is the only one that does.
         step_ = Step::writing_commit;
         journal(Journaled::commit);
-    } else if (ours && guest == Guest::here) {
-        bring_back();
     } else if (ours) {
-        decide(Outcome::stayed, Reason::restarted, "the guest ended while no daemon looked after it");
-        step_ = Step::noting;
-        journal(Journaled::aborted);
+        bring_back();
     } else {
         step_ = Step::committing;
         say("in doubt: the daemon was restarted after commit; asking the destination");

@@ -35,6 +35,7 @@ constexpr char const* kUsage = R"(usage: tern-load COMMAND ...
   beat ADDRESS PORT PERIOD         sends a datagram each PERIOD microseconds, before all others' work
   relay FOLDER NAME ADDRESS PORT   sends such a datagram for each line "beat NUMBER NANOSECONDS" that is written to one of FOLDER's files whose
                                    names begin with NAME: so does who is heard by his console's log
+  spoil PORT ADDRESS PORT OCTET    passes on what comes at 127.0.0.1's port, and back; of each connection that gets so far, that octet is altered
   sink PORT                        serves `send`
   echo PORT                        serves `ask`
   send ADDRESS PORT MIB            MiB a second to a sink
@@ -95,19 +96,19 @@ void vdso() {
     std::puts(WIFEXITED(status) ? "clock_gettime stays in user space" : "clock_gettime calls the kernel");
 }
 
-void now() {
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+std::int64_t time_of_day() {
     timespec time{};
     clock_gettime(CLOCK_REALTIME, &time);
-    std::printf("%" PRId64 "\n", std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec);
+    return std::int64_t{time.tv_sec} * kSecond + time.tv_nsec;
 }
 
+void now() { std::printf("%" PRId64 "\n", time_of_day()); }
+
 void step(char const* nanoseconds) {
-    constexpr std::int64_t kSecond = 1'000'000'000;
-    timespec time{};
-    clock_gettime(CLOCK_REALTIME, &time);
-    auto const then = std::int64_t{time.tv_sec} * kSecond + time.tv_nsec + std::strtoll(nanoseconds, nullptr, 10);
-    time.tv_sec = then / kSecond;
-    time.tv_nsec = then % kSecond;
+    auto const then = time_of_day() + std::strtoll(nanoseconds, nullptr, 10);
+    timespec const time{.tv_sec = then / kSecond, .tv_nsec = then % kSecond};
     if (clock_settime(CLOCK_REALTIME, &time) != 0)
         fail("clock_settime");
 }
@@ -239,6 +240,7 @@ constexpr Command kCommands[] = {
     {"touch", 2, [](char** w) { touch(number(w[0]), number(w[1])); }},
     {"beat", 3, [](char** w) { beat(w[0], port(w[1]), std::chrono::microseconds{number(w[2])}); }},
     {"relay", 4, [](char** w) { relay(w[0], w[1], w[2], port(w[3])); }},
+    {"spoil", 4, [](char** w) { spoil(port(w[0]), w[1], port(w[2]), number(w[3])); }},
     {"sink", 1, [](char** w) { sink(port(w[0])); }},
     {"echo", 1, [](char** w) { echo(port(w[0])); }},
     {"send", 3, [](char** w) { send(w[0], port(w[1]), number(w[2])); }},

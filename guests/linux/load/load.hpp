@@ -38,6 +38,7 @@ class Pace {
 };
 
 // Network. Addresses are IPv4, as text.
+[[noreturn]] void spoil(std::uint16_t port, char const* address, std::uint16_t there, std::uint64_t octet);
 [[noreturn]] void sink(std::uint16_t port);
 [[noreturn]] void echo(std::uint16_t port);
 void send(char const* address, std::uint16_t port, std::uint64_t mib);

@@ -12,6 +12,7 @@
 #include <cinttypes>
 #include <csignal>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -45,8 +46,8 @@ int connected(char const* address, std::uint16_t port) {
 }
 
 /// Serves each who connects in a process of its own.
-template <typename Serve> [[noreturn]] void listen_at(std::uint16_t port, Serve const& serve) {
-    auto const here = place("0.0.0.0", port);
+template <typename Serve> [[noreturn]] void listen_at(char const* address, std::uint16_t port, Serve const& serve) {
+    auto const here = place(address, port);
     int const door = socket(AF_INET, SOCK_STREAM, 0);
     int const again = 1;
     if (door < 0 || setsockopt(door, SOL_SOCKET, SO_REUSEADDR, &again, sizeof again) != 0 ||
@@ -62,6 +63,23 @@ template <typename Serve> [[noreturn]] void listen_at(std::uint16_t port, Serve 
             _exit(0);
         }
         close(end);
+    }
+}
+
+/// Until @p from ends; @p change each piece, of which `before` octets came before.
+template <typename Change> void pass_on(int from, int to, Change const& change) {
+    std::array<char, kPiece> piece{};
+    std::uint64_t before = 0;
+    for (ssize_t count = 0; (count = read(from, piece.data(), piece.size())) > 0;
+         before += static_cast<std::uint64_t>(count)) {
+        std::span const octets{piece.data(), static_cast<std::size_t>(count)};
+        change(before, octets);
+        for (std::size_t done = 0; done < octets.size();) {
+            ssize_t const written = write(to, octets.data() + done, octets.size() - done);
+            if (written <= 0)
+                return;
+            done += static_cast<std::size_t>(written);
+        }
     }
 }
 
@@ -116,9 +134,23 @@ class Log {
 
 } // namespace
 
+/// As a wire would that alters an octet, and a checksum that does not show it.
+void spoil(std::uint16_t port, char const* address, std::uint16_t there, std::uint64_t octet) {
+    listen_at("127.0.0.1", port, [=](int end) {
+        int const other = connected(address, there);
+        bool const forth = fork() != 0;
+        int const from = forth ? end : other, to = forth ? other : end;
+        pass_on(from, to, [=](std::uint64_t before, std::span<char> octets) {
+            if (forth && before <= octet && octet - before < octets.size())
+                octets[octet - before] ^= 0x10;
+        });
+        shutdown(to, SHUT_WR);
+    });
+}
+
 /// Takes what comes; at its end answers with one octet.
 void sink(std::uint16_t port) {
-    listen_at(port, [](int end) {
+    listen_at("0.0.0.0", port, [](int end) {
         std::array<char, kPiece> piece{};
         while (read(end, piece.data(), piece.size()) > 0) {
         }
@@ -128,7 +160,7 @@ void sink(std::uint16_t port) {
 
 /// Sends each octet back.
 void echo(std::uint16_t port) {
-    listen_at(port, [](int end) {
+    listen_at("0.0.0.0", port, [](int end) {
         std::array<char, kPiece> piece{};
         for (ssize_t count = 0; (count = read(end, piece.data(), piece.size())) > 0;)
             static_cast<void>(!write(end, piece.data(), static_cast<std::size_t>(count)));

@@ -7,9 +7,9 @@
 #include <string>
 
 #include <CLI/CLI.hpp>
-#include <unistd.h>
 
 #include "net/hello.hpp"
+#include "net/host_name.hpp"
 #include "net/keys.hpp"
 
 namespace client {
@@ -70,10 +70,8 @@ Result<void> list(Words const& words) {
 } // namespace
 
 int run_keys(int count, char** words) {
-    char host[256] = "";
-    gethostname(host, sizeof host - 1);
     Words chosen;
-    chosen.name = host;
+    chosen.name = net::host_name();
     CLI::App program{"This host's key, and the hosts that it trusts.", "migrate keys"};
     program.footer(kFooter);
     program.require_subcommand(1);

@@ -3,16 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
+
+#include "malloced.hpp"
 
 namespace hypervisor {
 namespace {
-
-struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-};
 
 template <typename Number> bool parse(std::string_view text, Number& number) {
     auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -33,7 +29,7 @@ Result<DomainName> named(Toolstack const& tools, std::uint32_t id) {
     libxl_dominfo_dispose(&info);
     if (error != 0)
         return fail(Kind::precondition, "there is no domain " + std::to_string(id), "xl list shows which there are");
-    std::unique_ptr<char, Free> const name{libxl_domid_to_name(tools.light(), id)};
+    Malloced<char> const name{libxl_domid_to_name(tools.light(), id)};
     return DomainName{id, name ? name.get() : "", uuid};
 }
 
@@ -91,13 +87,13 @@ std::string node(std::uint32_t domain, std::string_view path) {
 
 std::string read_node(Toolstack const& tools, std::uint32_t domain, std::string_view path) {
     unsigned length = 0;
-    std::unique_ptr<void, Free> const value{xs_read(tools.store(), XBT_NULL, node(domain, path).c_str(), &length)};
+    Malloced<void> const value{xs_read(tools.store(), XBT_NULL, node(domain, path).c_str(), &length)};
     return value ? std::string{static_cast<char const*>(value.get()), length} : std::string{};
 }
 
 std::vector<std::string> child_nodes(Toolstack const& tools, std::uint32_t domain, std::string_view path) {
     unsigned count = 0;
-    std::unique_ptr<char*, Free> const names{xs_directory(tools.store(), XBT_NULL, node(domain, path).c_str(), &count)};
+    Malloced<char*> const names{xs_directory(tools.store(), XBT_NULL, node(domain, path).c_str(), &count)};
     return names ? std::vector<std::string>(names.get(), names.get() + count) : std::vector<std::string>{};
 }
 

@@ -1,19 +1,14 @@
 #include "hypervisor/suspension.hpp"
 
 #include <cerrno>
-#include <cstdlib>
-#include <memory>
 #include <string>
 #include <utility>
 
 #include "hypervisor/devices.hpp"
+#include "malloced.hpp"
 
 namespace hypervisor {
 namespace {
-
-struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-};
 
 constexpr char const* kShutdown = "control/shutdown";
 
@@ -23,8 +18,7 @@ bool take_back(Toolstack const& tools, std::uint32_t domain) {
     for (;;) {
         auto const transaction = xs_transaction_start(tools.store());
         unsigned length = 0;
-        std::unique_ptr<char, Free> const value{
-            static_cast<char*>(xs_read(tools.store(), transaction, path.c_str(), &length))};
+        Malloced<char> const value{static_cast<char*>(xs_read(tools.store(), transaction, path.c_str(), &length))};
         bool const ours = value && std::string_view{value.get(), length} == "suspend";
         if (ours)
             xs_write(tools.store(), transaction, path.c_str(), "", 0);

@@ -12,6 +12,7 @@
 #include "migrate/incoming.hpp"
 #include "moments.hpp"
 #include "move_loop.hpp"
+#include "net/host_name.hpp"
 #include "prepare.hpp"
 
 namespace mover {
@@ -32,12 +33,6 @@ constexpr std::chrono::seconds kConnecting{5};
 /// What has a network says so at once.
 constexpr std::chrono::milliseconds kSpeaking{200};
 
-std::string host_name() {
-    char name[256] = "";
-    gethostname(name, sizeof name - 1);
-    return name;
-}
-
 class IncomingMove : public MoveLoop {
   public:
     IncomingMove(service::Workbench& bench, hypervisor::Toolstack const& tools, engine::Guardian& guardian,
@@ -50,7 +45,7 @@ class IncomingMove : public MoveLoop {
     ~IncomingMove() override { stop_reading(); }
 
     Result<service::Summary> run() {
-        migrate::Incoming session{migrate::MigrationId{}, host_name(), "tern"};
+        migrate::Incoming session{migrate::MigrationId{}, net::host_name(), "tern"};
         subject_.caller = streams_.peer().address;
         meet(streams_);
         MoveLoop::run(session, inbox_.take({}));

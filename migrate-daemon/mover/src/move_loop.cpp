@@ -7,6 +7,7 @@
 #include "hypervisor/watch.hpp"
 #include "migrate/incoming.hpp"
 #include "moments.hpp"
+#include "older_protocol.hpp"
 
 namespace mover {
 namespace {
@@ -139,7 +140,16 @@ void MoveLoop::told_to_stop() {
 }
 
 // In the workbench's thread.
-void MoveLoop::resolved(bool here) { inbox_.put(event::Resolve{here}); }
+void MoveLoop::resolved(bool here) {
+    has_word_.store(true);
+    inbox_.put(event::Resolve{here});
+}
+
+// In the workbench's thread.
+void MoveLoop::left_alone() {
+    alone_.store(true);
+    inbox_.put(event::Begin{}); // it has begun, so this tells it nothing; but the loop looks
+}
 
 /// The next event; a link that the peer made replaces ours before the session hears of it, and that ours is lost, before that.
 migrate::Event MoveLoop::next() {
@@ -224,6 +234,8 @@ void MoveLoop::hear(migrate::Message message) {
             asked_ = 0;
             ask_the_time();
         }
+        if (auto* const hello = std::get_if<migrate::Hello>(&message))
+            *hello = as_older(std::move(*hello));
         inbox_.put(event::Received{std::move(message)});
     }
 }
@@ -234,7 +246,11 @@ void MoveLoop::ask_the_time() {
 }
 
 void MoveLoop::send(migrate::Message const& message) {
-    if (link_ != nullptr)
+    if (link_ == nullptr)
+        return;
+    if (auto const* const hello = std::get_if<migrate::Hello>(&message))
+        send_by(*link_, as_older(*hello));
+    else
         send_by(*link_, message);
 }
 
@@ -254,12 +270,11 @@ void MoveLoop::write_journal(Journaled state) {
                                                             .detail = detail_of(subject_)})
                                  : outcome::Result<void>{base::Err{journal.error()}};
     moment(source_, name_of(state));
+    if (!written)
+        return inbox_.put(event::JournalFailed{sentence(written.error())});
     if (state == Journaled::committed)
         mark(migrate::mark::taken);
-    if (written)
-        inbox_.put(event::JournalDone{});
-    else
-        inbox_.put(event::JournalFailed{sentence(written.error())});
+    inbox_.put(event::JournalDone{});
 }
 
 void MoveLoop::perform(migrate::Action const& what) {

@@ -41,6 +41,9 @@ class MoveLoop : private service::Callee {
     /// The peer says so; the session is told next.
     virtual void heard(migrate::Message const& /*message*/) {}
 
+    /// A person at the other host can end what a person is needed for, so its call is waited for.
+    [[nodiscard]] virtual bool peer_may_decide() const { return false; }
+
     /// How far the streams are, which is not the session's business: asked and answered at once. The listener's thread.
     virtual void heard_of_streams(migrate::CatchUp const& /*message*/) {}
     virtual void heard_of_streams(migrate::CaughtUp const& /*message*/) {}
@@ -66,9 +69,10 @@ class MoveLoop : private service::Callee {
             note(event);
             for (auto const& action : session.on(event))
                 perform(action);
-            if (session.finished() || (decided_ && decided_->outcome == migrate::Outcome::needs_attention))
+            bool const needs_word = decided_ && decided_->outcome == migrate::Outcome::needs_attention;
+            if (session.finished() || (needs_word && !has_word_.load() && !peer_may_decide()))
                 break;
-            if (told_to_stop_.load() && can_be_left_.load() && !met_)
+            if ((told_to_stop_.load() || alone_.load()) && can_be_left_.load() && !met_)
                 break;
             event = next();
         }
@@ -92,6 +96,7 @@ class MoveLoop : private service::Callee {
     void called(std::unique_ptr<net::Link> link) override;
     void told_to_stop() override;
     void resolved(bool here) override;
+    void left_alone() override;
 
     migrate::Event next();
     void note(migrate::Event const& event);
@@ -113,7 +118,7 @@ class MoveLoop : private service::Callee {
     std::unique_ptr<net::Link> again_;  ///< the link, if it is not the worker's own
     std::mutex links_mutex_;
     std::unique_ptr<net::Link> called_; ///< the peer called, and the session does not know yet; under links_mutex_
-    std::atomic<bool> told_to_stop_{false}, can_be_left_{false};
+    std::atomic<bool> told_to_stop_{false}, alone_{false}, can_be_left_{false}, has_word_{false};
     std::optional<Inbox::Clock::time_point> deadline_;
     std::optional<migrate::action::Decided> decided_;
 };

@@ -70,11 +70,16 @@ class Recovery : public MoveLoop {
     template <typename Session> Result<service::Summary> bring_to_its_end(Session session) {
         moment(source_, "recovering");
         run(session, event::Begin{});
-        if (decided() && decided()->outcome == migrate::Outcome::needs_attention)
-            return fail(Kind::attention, decided()->sentence, "migrate --status, on both hosts");
+        bool const needs_word = decided() && decided()->outcome == migrate::Outcome::needs_attention;
+        if (!session.finished() && needs_word)
+            return fail(Kind::attention, decided()->sentence,
+                        "migrate --status, on both hosts; then migrate --resolve");
         if (!session.finished())
             return fail(Kind::attention, "it is left as it is", "the next start of migrated goes on with it");
-        return json{{"vm", subject_.vm}, {"says", decided() ? decided()->sentence : "there was nothing left to do"}};
+        auto const says = !decided()   ? "there was nothing left to do"
+                          : needs_word ? "a person decided: " + decided()->sentence
+                                       : decided()->sentence;
+        return json{{"vm", subject_.vm}, {"says", says}};
     }
     void destroy_guest() {
         if (guest_ != Guest::here)
@@ -128,6 +133,9 @@ class IncomingRecovery : public Recovery {
     }
 
   private:
+    [[nodiscard]] bool peer_may_decide() const override {
+        return state_ == Journaled::committed && guest_ != Guest::here;
+    }
     void act(migrate::Action const& what) override {
         if (std::holds_alternative<action::Connect>(what)) {
             call_again(subject_.caller.empty() ? host_ : subject_.caller);

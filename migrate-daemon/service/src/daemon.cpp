@@ -9,10 +9,10 @@
 #include <asio/local/stream_protocol.hpp>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "metrics_door.hpp"
 #include "net/door.hpp"
+#include "net/host_name.hpp"
 #include "service/journal.hpp"
 #include "service/results.hpp"
 #include "session.hpp"
@@ -34,11 +34,7 @@ class Daemon::Impl : public net::Door::Owner {
         : context{its},
           settings{std::move(chosen)},
           supervisor{context, settings, std::move(worker), metrics},
-          acceptor{context} {
-        char name[256] = "";
-        gethostname(name, sizeof name - 1);
-        host = name;
-    }
+          acceptor{context} {}
     ~Impl() override {
         std::error_code ignored;
         if (acceptor.is_open())
@@ -61,7 +57,7 @@ class Daemon::Impl : public net::Door::Owner {
 
     asio::io_context& context;
     Settings settings;
-    std::string host;
+    std::string const host = net::host_name();
     Metrics metrics;
     Supervisor supervisor;
     Log log;
@@ -111,11 +107,14 @@ void Daemon::Impl::look_at_journals() {
     for (auto const& line : all.unreadable)
         log.warn(line);
     for (auto const& one : all.journals) {
-        if (one.finished() || one.in_use)
+        if (one.finished())
             continue;
         auto const id = text_of(one.head.id);
-        log.warn("migration " + id + " of " + one.head.vm + " was cut off" +
-                 (one.entries.empty() ? "" : " in state " + one.entries.back().state) +
+        auto const state = one.entries.empty() ? "" : " in state " + one.entries.back().state;
+        // One that was killed has it until it is gone, and may not have ended yet.
+        log.warn("migration " + id + " of " + one.head.vm +
+                 (one.in_use ? " has a process of an earlier daemon" + state + ", whose end is waited for"
+                             : " was cut off" + state) +
                  "; who has the domain: " + std::string{name_of(one.holder())});
         if (auto const begun = supervisor.recover(one.head); !begun)
             log.error(sentence(begun.error()));

@@ -84,7 +84,7 @@ Result<Journal> Journal::create(std::filesystem::path const& folder, JournalHead
     if (file < 0)
         return fail_errno("no journal can be kept at " + path.string(), Kind::precondition);
     Journal made{std::move(path), file};
-    flock(file, LOCK_EX | LOCK_NB);
+    flock(file, LOCK_EX); // who only looks whether it is in use has it for a moment
     TRY(made.write_line({{"id", text_of(head.id)},
                          {"role", name_of(head.role)},
                          {"vm", head.vm},
@@ -97,12 +97,15 @@ Result<Journal> Journal::create(std::filesystem::path const& folder, JournalHead
     return made;
 }
 
-Result<Journal> Journal::reopen(std::filesystem::path const& path) {
+Result<Journal> Journal::reopen(std::filesystem::path const& path) { return reopen(path, LOCK_EX | LOCK_NB); }
+Result<Journal> Journal::await(std::filesystem::path const& path) { return reopen(path, LOCK_EX); }
+
+Result<Journal> Journal::reopen(std::filesystem::path const& path, int how) {
     int const file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
     if (file < 0)
         return fail_errno(path.string() + " cannot be opened", Kind::precondition);
     Journal opened{path, file};
-    if (flock(file, LOCK_EX | LOCK_NB) != 0)
+    if (flock(file, how) != 0)
         return fail_errno(path.string() + " is in use", Kind::precondition);
     auto const read = TRY(read_journal(path));
     if (ftruncate(file, static_cast<off_t>(read.whole)) != 0)

@@ -204,11 +204,13 @@ void Supervisor::pass(net::Hello const& hello, std::uint16_t version, int socket
     close(socket);
 }
 
-Result<void> Supervisor::recover(JournalHead const& head) {
+Result<void> Supervisor::recover(JournalHead const& head, std::optional<bool> word) {
     auto task = task_for(TaskKind::recover, net::text_of(head.id));
     task.port = port_of_others();
     task.insecure = head.insecure;
     task.request = {{"vm", head.vm}, {"host", head.peer}, {"role", name_of(head.role)}};
+    if (word)
+        task.request["here"] = *word;
     TRY(start(std::move(task)));
     return {};
 }
@@ -221,7 +223,7 @@ Result<void> Supervisor::resolve(std::string const& which, bool here) {
         if (!wanted(id) || one.finished())
             continue;
         if (!has(id))
-            TRY(recover(one.head));
+            return recover(one.head, here);
         workers_.at(id)->tell({{"resolve", here}});
         return {};
     }

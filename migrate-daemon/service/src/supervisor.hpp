@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ class Supervisor {
     outcome::Result<void> receive(net::Hello const& hello, std::uint16_t version, int socket);
     /// A further connection of a migration; takes @p socket.
     void pass(net::Hello const& hello, std::uint16_t version, int socket);
-    outcome::Result<void> recover(JournalHead const& head);
+    /// @p word: a person's, that the guest is this host's.
+    outcome::Result<void> recover(JournalHead const& head, std::optional<bool> word = {});
     /// A worker has this migration as its destination. A source's is not called: it calls, as long as it has anything to ask.
     [[nodiscard]] bool can_be_called(std::string const& id) const;
     /// A person's word on a migration whose journal has no end, for the process that has it or a new one. `precondition`: there is none.

@@ -20,7 +20,7 @@ struct Task {
     std::uint8_t streams = 1;
     std::uint16_t port = net::kDefaultPort; ///< of the other host
     std::uint64_t bandwidth = 0;
-    /// Of an outgoing one: {"vm", "host", "options"}; of a recovering one: {"vm", "host", "role"}.
+    /// Of an outgoing one: {"vm", "host", "options"}; of a recovering one: {"vm", "host", "role"}, and "here" if a person has decided.
     nlohmann::json request;
     std::string keys, journals, reports, history;
 };

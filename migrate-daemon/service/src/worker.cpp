@@ -1,6 +1,7 @@
 #include "service/worker.hpp"
 
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <fstream>
 #include <limits>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "channel.hpp"
+#include "net/host_name.hpp"
 #include "service/history.hpp"
 #include "service/log.hpp"
 #include "service/results.hpp"
@@ -33,15 +35,12 @@ constexpr std::chrono::seconds kOpening{20};
 /// For the other side to have heard the last word, and to end as well.
 constexpr std::chrono::seconds kGoodbye{5};
 
-std::string host_name() {
-    char name[256] = "";
-    gethostname(name, sizeof name - 1);
-    return name;
-}
-
 class Bench : public Workbench {
   public:
-    explicit Bench(Task task) : task_{std::move(task)}, log_{task_.id, task_.insecure} {}
+    explicit Bench(Task task) : task_{std::move(task)}, log_{task_.id, task_.insecure} {
+        if (auto const here = task_.request.find("here"); here != task_.request.end() && here->is_boolean())
+            word_ = here->get<bool>();
+    }
 
     [[nodiscard]] std::uint8_t streams() const override { return task_.streams; }
     Result<net::Link*> link(std::uint8_t streams) override {
@@ -74,16 +73,15 @@ class Bench : public Workbench {
             callee_->told_to_stop();
         if (auto const word = std::exchange(word_, std::nullopt))
             callee_->resolved(*word);
+        if (alone_)
+            callee_->left_alone();
     }
     void hang_up() override { link_.cancel(); }
     Result<Journal*> journal(std::string const& vm, std::string const& peer) override {
         if (!journal_) {
             auto const id = net::id_from(task_.id).value_or(net::Id{});
-            if (task_.kind == TaskKind::recover)
-                journal_.emplace(TRY(Journal::reopen(std::filesystem::path{task_.journals} / (task_.id + ".journal"))));
-            else
-                journal_.emplace(TRY(Journal::create(
-                    task_.journals, {.id = id, .role = role(), .vm = vm, .peer = peer, .insecure = task_.insecure})));
+            journal_.emplace(TRY(Journal::create(
+                task_.journals, {.id = id, .role = role(), .vm = vm, .peer = peer, .insecure = task_.insecure})));
         }
         return &*journal_;
     }
@@ -106,6 +104,29 @@ class Bench : public Workbench {
         file << json_text::line(report) << '\n';
         if (!file.flush())
             log_.warn("the report cannot be kept in " + task_.reports);
+    }
+
+    /// To recover: the journal of the one before, which may have it still, when it was killed a moment ago or its daemon was.
+    Result<ReadJournal> take_over() {
+        auto const path = std::filesystem::path{task_.journals} / (task_.id + ".journal");
+        if (auto free = Journal::reopen(path)) {
+            journal_.emplace(std::move(free).value());
+        } else {
+            progress({{"state", "wait"}, {"says", sentence(free.error())}});
+            journal_.emplace(TRY(await(path)));
+        }
+        return read_journal(path);
+    }
+    /// There is nothing left to do, and nothing to tell: whoever did it has told.
+    void be_silent() { silent_ = true; }
+    [[nodiscard]] bool silent() const { return silent_; }
+    void daemon_gone() {
+        log_.warn("the daemon is gone; the migration goes on without it");
+        std::lock_guard const guard{callee_mutex_};
+        alone_ = true;
+        if (callee_ != nullptr)
+            callee_->left_alone();
+        changed_.notify_all();
     }
 
     /// What it was told.
@@ -190,7 +211,22 @@ class Bench : public Workbench {
     }
     void stop() {
         stop_ = true;
+        changed_.notify_all();
         link_.cancel();
+    }
+    /// Until nobody has it, or nobody wants it any more. Then the thread that waits ends with the process.
+    Result<Journal> await(std::filesystem::path const& path) {
+        std::thread{[this, path] {
+            auto taken = Journal::await(path);
+            std::lock_guard const guard{callee_mutex_};
+            taken_.emplace(std::move(taken));
+            changed_.notify_all();
+        }}.detach();
+        std::unique_lock guard{callee_mutex_};
+        changed_.wait(guard, [this] { return taken_ || stop_ || alone_; });
+        if (!taken_)
+            return fail(Kind::attention, "it is left to the process that is at it");
+        return *std::move(taken_);
     }
 
     Task task_;
@@ -198,11 +234,15 @@ class Bench : public Workbench {
     net::Link link_;
     bool open_ = false;
     std::optional<Journal> journal_;
+    bool silent_ = false;
     std::mutex callee_mutex_;
-    Callee* callee_ = nullptr;           ///< this and the next three: under callee_mutex_
-    std::unique_ptr<net::Link> waiting_; ///< came when there was no callee yet
-    bool stop_ = false;                  ///< was told when there was none yet
-    std::optional<bool> word_;           ///< a person's, the same
+    std::condition_variable changed_;      ///< goes with callee_mutex_
+    Callee* callee_ = nullptr;             ///< this and the next five: under callee_mutex_
+    std::unique_ptr<net::Link> waiting_;   ///< came when there was no callee yet
+    bool stop_ = false;                    ///< was told when there was none yet
+    bool alone_ = false;                   ///< there is no daemon any more
+    std::optional<Result<Journal>> taken_; ///< as soon as nobody else has it
+    std::optional<bool> word_;             ///< a person's, the same
 };
 
 Result<Summary> run(Engine& engine, Bench& bench) {
@@ -216,7 +256,11 @@ Result<Summary> run(Engine& engine, Bench& bench) {
     case TaskKind::incoming: TRY(bench.link(task.streams)); return engine.run_incoming(bench);
     case TaskKind::recover: break;
     }
-    auto const read = TRY(read_journal(std::filesystem::path{task.journals} / (task.id + ".journal")));
+    auto const read = TRY(bench.take_over());
+    if (read.finished()) {
+        bench.be_silent();
+        return json{{"vm", read.head.vm}, {"says", "there was nothing left to do"}};
+    }
     return engine.recover(read.head, read.entries, bench);
 }
 
@@ -233,8 +277,8 @@ json run_to_result(EngineMaker const& make_engine, Bench& bench) {
         }
     }();
     bool const source = bench.role() == Role::source;
-    result["source"] = source ? host_name() : bench.peer_name();
-    result["destination"] = source ? bench.peer_name() : host_name();
+    result["source"] = source ? net::host_name() : bench.peer_name();
+    result["destination"] = source ? bench.peer_name() : net::host_name();
     result["total_ms"] = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
     if (!outcome)
         return failed_result(std::move(result), outcome.error());
@@ -275,7 +319,7 @@ int run_worker(EngineMaker const& make_engine) {
         for (Packet packet;;) {
             auto const received = receive_packet(kChannel, packet);
             if (received == Received::end)
-                return bench.log().warn("the daemon is gone; the migration goes on without it");
+                return bench.daemon_gone();
             if (received == Received::packet)
                 bench.obey(packet);
         }
@@ -284,11 +328,13 @@ int run_worker(EngineMaker const& make_engine) {
     bench.say_goodbye();
     auto kept = result;
     kept["role"] = name_of(bench.role());
-    if (auto const added = History{bench.task().history}.add(kept); !added)
-        bench.log().warn(sentence(added.error()));
+    if (!bench.silent())
+        if (auto const added = History{bench.task().history}.add(kept); !added)
+            bench.log().warn(sentence(added.error()));
     auto const code = code_of(result);
     bench.log().say(code == 0 ? Level::info : Level::error,
-                    text_in(result, "outcome") + (code == 0 ? "" : ": " + text_in(result, "message")));
+                    bench.silent() ? text_in(result, "says")
+                                   : text_in(result, "outcome") + (code == 0 ? "" : ": " + text_in(result, "message")));
     send_packet(kChannel, {{"result", kept}});
     std::fflush(nullptr);
     _exit(code);

@@ -1,6 +1,8 @@
 #include "service/daemon.hpp"
 
 #include <fstream>
+#include <optional>
+#include <thread>
 
 #include <asio/ip/tcp.hpp>
 #include <gmock/gmock.h>
@@ -262,6 +264,55 @@ TEST_F(Recovery, IsLeftWhenTheDaemonEndsAndTriedAtItsNextStart) {
     beta.start();
     EXPECT_EQ(beta.status().at("migrations").size(), 1U);
     EXPECT_EQ(beta.history().at(0).at("outcome"), "attention");
+}
+
+TEST_F(Recovery, WaitsForAProcessThatHasTheJournalStill) {
+    RunningDaemon alpha{"alpha"};
+    auto journal = std::optional{std::move(Journal::create(alpha.settings.journals, head).value())};
+    ASSERT_TRUE(journal->append({.state = "commit", .holder = Holder::unknown, .detail = {}}));
+    alpha.start();
+    while (alpha.status().at("migrations").at(0).value("state", "") != "wait")
+        std::this_thread::yield();
+    ASSERT_TRUE(journal->append({.state = "committed", .holder = Holder::here, .detail = {}}));
+    journal.reset(); // it has been killed
+    alpha.wait_until_idle();
+    EXPECT_TRUE(alpha.status().at("cut_off").empty());
+    EXPECT_EQ(alpha.history().at(0).at("outcome"), "recovered");
+    EXPECT_EQ(alpha.history().at(0).at("entries"), 2);
+}
+
+TEST_F(Recovery, SaysNothingOfWhatAnotherProcessBroughtToItsEnd) {
+    RunningDaemon alpha{"alpha"};
+    auto journal = std::optional{std::move(Journal::create(alpha.settings.journals, head).value())};
+    alpha.start();
+    ASSERT_TRUE(journal->append({.state = "moved", .holder = Holder::there, .final = true, .detail = {}}));
+    journal.reset();
+    alpha.wait_until_idle();
+    EXPECT_TRUE(alpha.status().at("cut_off").empty());
+    EXPECT_TRUE(alpha.history().empty());
+}
+
+TEST_F(Recovery, DoesNotKeepADaemonThatEndsFromEnding) {
+    RunningDaemon alpha{"alpha"};
+    auto const journal = Journal::create(alpha.settings.journals, head);
+    alpha.start();
+    EXPECT_EQ(alpha.status().at("migrations").size(), 1U);
+    alpha.stop();
+    EXPECT_TRUE(read_journal(journal.value().path()).value().in_use);
+}
+
+TEST_F(Recovery, GoesOnWithWhatAProcessLeftWhoseDaemonWasKilled) {
+    RunningDaemon beta{"beta"};
+    cut_off_as_destination(beta);
+    beta.start();
+    while (beta.status().at("migrations").at(0).value("state", "") != "waits")
+        std::this_thread::yield();
+    beta.be_killed();
+    beta.start();
+    auto const id = text_of(head.id);
+    EXPECT_EQ(beta.ask({{"request", "resolve"}, {"id", id}, {"here", true}}).at("outcome"), "resolving");
+    beta.wait_until_idle();
+    EXPECT_EQ(beta.history().at(0).at("word"), "here");
 }
 
 TEST_F(Recovery, TakesAPersonsWord) {

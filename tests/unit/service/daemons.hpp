@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <future>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -40,18 +41,26 @@ class RunningDaemon {
     }
 
     void start() {
-        context_.restart(); // after a stop()
-        daemon_ = std::make_unique<service::Daemon>(context_, settings, ENGINE_FOR_TESTS);
+        context_->restart(); // after a stop()
+        daemon_ = std::make_unique<service::Daemon>(*context_, settings, ENGINE_FOR_TESTS);
         auto const opened = daemon_->open();
         ASSERT_TRUE(opened) << opened.error().message;
         port = daemon_->port();
-        thread_ = std::thread{[this] { context_.run(); }};
+        thread_ = std::thread{[this] { context_->run(); }};
     }
     /// As SIGTERM does.
     void stop() {
-        asio::post(context_, [this] { daemon_->stop([this] { context_.stop(); }); });
+        asio::post(*context_, [this] { daemon_->stop([this] { context_->stop(); }); });
         thread_.join();
         daemon_.reset();
+    }
+
+    /// As SIGKILL does: its workers find that it has gone.
+    void be_killed() {
+        asio::post(*context_, [this] { context_->stop(); });
+        thread_.join();
+        daemon_.reset();
+        context_ = std::make_unique<asio::io_context>(1); // nothing of what it had begun is gone on with
     }
 
     [[nodiscard]] std::filesystem::path path(char const* name) const { return folder.path() / name; }
@@ -83,7 +92,7 @@ class RunningDaemon {
     [[nodiscard]] std::uint16_t metrics_port() const { return daemon_->metrics_port(); }
 
   private:
-    asio::io_context context_{1};
+    std::unique_ptr<asio::io_context> context_ = std::make_unique<asio::io_context>(1);
     std::unique_ptr<service::Daemon> daemon_;
     std::thread thread_;
 };

@@ -96,6 +96,7 @@ class EngineForTests : public service::Engine {
     struct Waiting : service::Callee {
         void called(std::unique_ptr<net::Link> link) override { calls.set_value(std::move(link)); }
         void told_to_stop() override { calls.set_value(nullptr); }
+        void left_alone() override { calls.set_value(nullptr); }
         void resolved(bool here) override {
             word = here;
             calls.set_value(nullptr);

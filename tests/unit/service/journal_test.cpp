@@ -1,6 +1,8 @@
 #include "service/journal.hpp"
 
 #include <fstream>
+#include <future>
+#include <optional>
 
 #include <gtest/gtest.h>
 
@@ -104,6 +106,15 @@ TEST_F(Journals, BelongToOneProcessAtATime) {
     EXPECT_TRUE(read_journal(journal.value().path()).value().in_use);
     EXPECT_EQ(Journal::reopen(journal.value().path()).error().kind, Kind::precondition);
     EXPECT_EQ(Journal::create(folder.path(), head).error().kind, Kind::precondition);
+}
+
+TEST_F(Journals, CanBeWaitedFor) {
+    auto journal = std::optional{std::move(Journal::create(folder.path(), head).value())};
+    auto const path = journal->path();
+    auto next = std::async(std::launch::async, [&] { return Journal::await(path).ok(); });
+    ASSERT_TRUE(journal->append({.state = "precopy", .holder = Holder::here, .detail = {}}));
+    journal.reset();
+    EXPECT_TRUE(next.get());
 }
 
 TEST_F(Journals, WithoutAnEntrySayThatNothingWasDone) {

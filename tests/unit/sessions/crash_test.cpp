@@ -168,6 +168,21 @@ TEST(Handover, SurvivesADestinationThatLosesItsPowerAtEveryStep) {
         });
 }
 
+TEST(Handover, SurvivesASourceThatLosesItsPowerAtEveryStep) {
+    break_at_every_step(
+        [](World& world) {
+            world.cut_power(world.source, 0);
+            world.start(world.source);
+        },
+        [](World const& world, std::string const& when) {
+            // It runs at the destination, if that had all of it, or is gone with the host that it was on.
+            EXPECT_EQ(world.source.guest, Guest::absent) << when;
+            EXPECT_TRUE(world.destination.guest == Guest::running || world.destination.guest == Guest::absent) << when;
+            EXPECT_EQ(world.source.disk, Journaled::nothing) << when;
+            EXPECT_EQ(world.destination.disk, Journaled::nothing) << when;
+        });
+}
+
 TEST(Handover, GivesTheGuestToTheDestinationIfThatIsTheOnlyOneLeftThatHasIt) {
     unsigned rescued = 0;
     for (unsigned seed = 0; seed < 200; ++seed) {

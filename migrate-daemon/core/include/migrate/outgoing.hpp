@@ -101,6 +101,7 @@ class Outgoing {
     void begin_restarted();
     void abandon(Reason reason, std::string const& sentence, bool tell);
     void bring_back();
+    void note_that_it_ended();
     void give_away();
     void destroy();
     void close();

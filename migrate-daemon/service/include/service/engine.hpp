@@ -35,6 +35,9 @@ class Callee {
     virtual void told_to_stop() = 0;
     /// A person says whose the guest is, this host's or the other's, where no journal can.
     virtual void resolved(bool here) = 0;
+    /// The daemon has gone, and nobody passes on a call or a word any more. What need not be waited for here is left to the next daemon's
+    /// process, which waits until this one has ended.
+    virtual void left_alone() = 0;
 };
 
 /// What the engine may use of the worker that it runs in.

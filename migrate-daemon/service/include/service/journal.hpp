@@ -50,6 +50,8 @@ class Journal {
     static outcome::Result<Journal> create(std::filesystem::path const& folder, JournalHead const& head);
     /// To go on with one that was cut off; what was cut off of its last line is removed. `precondition`: somebody else has it open.
     static outcome::Result<Journal> reopen(std::filesystem::path const& path);
+    /// The same, as soon as nobody has it open. Blocks.
+    static outcome::Result<Journal> await(std::filesystem::path const& path);
     Journal(Journal&& other) noexcept;
     Journal& operator=(Journal&&) = delete;
     ~Journal();
@@ -60,6 +62,7 @@ class Journal {
 
   private:
     Journal(std::filesystem::path path, int file) : path_{std::move(path)}, file_{file} {}
+    static outcome::Result<Journal> reopen(std::filesystem::path const& path, int how);
     outcome::Result<void> write_line(nlohmann::json const& line);
 
     std::filesystem::path path_;
