@@ -1,6 +1,8 @@
 #include "engine/guardian.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,6 +61,21 @@ void note(std::vector<Owed>& all, std::string_view line) {
         std::erase(all, owed);
 }
 
+/// What it says waits in the pipe, which has room for some hundreds of debts: it may say so in a blackout, and is not to wake anybody then.
+std::vector<Owed> owed_when_it_has_gone(int pipe) {
+    pollfd its_end{.fd = pipe, .events = 0, .revents = 0};
+    while (poll(&its_end, 1, -1) < 0 && errno == EINTR) {
+    }
+    std::string text;
+    std::array<char, 4096> piece{};
+    for (ssize_t count = 0; (count = read(pipe, piece.data(), piece.size())) > 0;)
+        text.append(piece.data(), static_cast<std::size_t>(count));
+    std::vector<Owed> all;
+    for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1)
+        note(all, std::string_view{text}.substr(at, end - at));
+    return all;
+}
+
 [[noreturn]] void watch_over(int pipe) {
     // What stops the one that is watched over, stops the terminal's whole group.
     for (int const signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
@@ -67,17 +85,7 @@ void note(std::vector<Owed>& all, std::string_view line) {
     if (pipe != kPipe)
         dup2(pipe, kPipe);
     close_range(kPipe + 1, ~0U, 0);
-    std::vector<Owed> all;
-    std::string text;
-    char octet = 0;
-    while (read(kPipe, &octet, 1) == 1) {
-        if (octet != '\n') {
-            text += octet;
-            continue;
-        }
-        note(all, text);
-        text.clear();
-    }
+    auto const all = owed_when_it_has_gone(kPipe);
     if (all.empty())
         _exit(0);
     auto const tools = Toolstack::open();

@@ -180,6 +180,8 @@ void MoveLoop::note(migrate::Event const& event) {
         met_ = false;
     else if (auto const* const received = std::get_if<event::Received>(&event))
         heard(received->message);
+    if (std::holds_alternative<event::TimerFired>(event) || !met_)
+        say_what_waited();
 }
 
 void MoveLoop::listen_to(net::Link& link) {
@@ -277,6 +279,13 @@ void MoveLoop::write_journal(Journaled state) {
     inbox_.put(event::JournalDone{});
 }
 
+void MoveLoop::say_what_waited() {
+    for (auto const& word : std::exchange(waiting_words_, {})) {
+        bench_.log(word.sentence);
+        bench_.progress({{"state", migrate::name_of(word.state)}, {"says", word.sentence}});
+    }
+}
+
 void MoveLoop::perform(migrate::Action const& what) {
     if (auto const* const message = std::get_if<action::Send>(&what)) {
         send(message->message);
@@ -296,8 +305,9 @@ void MoveLoop::perform(migrate::Action const& what) {
         if (timer->seconds > 0)
             deadline_ = Inbox::Clock::now() + std::chrono::duration_cast<Inbox::Clock::duration>(seconds);
     } else if (auto const* const word = std::get_if<action::Say>(&what)) {
-        bench_.log(word->sentence);
-        bench_.progress({{"state", migrate::name_of(word->state)}, {"says", word->sentence}});
+        waiting_words_.push_back(*word);
+        if (!met_ || !can_wait(*word))
+            say_what_waited();
     } else {
         if (auto const* const decided = std::get_if<action::Decided>(&what))
             decided_ = *decided;

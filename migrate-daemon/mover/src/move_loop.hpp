@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -41,6 +42,8 @@ class MoveLoop : private service::Callee {
     /// The peer says so; the session is told next.
     virtual void heard(migrate::Message const& /*message*/) {}
 
+    /// While the peer is there, @p word need not be heard before something takes long, or all is over.
+    [[nodiscard]] virtual bool can_wait(migrate::action::Say const& /*word*/) const { return false; }
     /// A person at the other host can end what a person is needed for, so its call is waited for.
     [[nodiscard]] virtual bool peer_may_decide() const { return false; }
 
@@ -76,6 +79,7 @@ class MoveLoop : private service::Callee {
                 break;
             event = next();
         }
+        say_what_waited();
         bench_.tell(nullptr);
     }
 
@@ -101,6 +105,7 @@ class MoveLoop : private service::Callee {
     migrate::Event next();
     void note(migrate::Event const& event);
     void perform(migrate::Action const& action);
+    void say_what_waited();
     void write_journal(migrate::Journaled state);
     void send(migrate::Message const& message);
     void listen_to(net::Link& link);
@@ -121,6 +126,7 @@ class MoveLoop : private service::Callee {
     std::atomic<bool> told_to_stop_{false}, alone_{false}, can_be_left_{false}, has_word_{false};
     std::optional<Inbox::Clock::time_point> deadline_;
     std::optional<migrate::action::Decided> decided_;
+    std::vector<migrate::action::Say> waiting_words_;
 };
 
 } // namespace mover

@@ -87,6 +87,11 @@ class OutgoingMove : public MoveLoop {
             return;
         stop_->give_away(); // from now on the journal says who lets it go on
     }
+    /// The daemon, and whoever watches, take a CPU to hear of it: from the guest, while it stands still, and until its devices are connected.
+    [[nodiscard]] bool can_wait(migrate::action::Say const& word) const override {
+        return word.state == migrate::State::commit ||
+               (word.state == migrate::State::blackout && way_ == Way::transparent);
+    }
     void heard(migrate::Message const& message) override {
         if (auto const* const welcome = std::get_if<migrate::Welcome>(&message); welcome != nullptr) {
             version_ = welcome->version;
@@ -256,8 +261,6 @@ class OutgoingMove : public MoveLoop {
         last_round_ = TRY(sender_->last_round());
         TRY(sender_->finish(record));
         TRY(flush());
-        for (std::size_t i = 0; i < streams_->streams(); ++i)
-            streams_->stream(i).finish();
         mark(migrate::mark::sent);
         ++rounds_;
         return {};
@@ -271,6 +274,9 @@ class OutgoingMove : public MoveLoop {
         inbox_.put(event::GuestGoesOn{});
     }
     void perform(action::DestroyGuest const&) {
+        for (std::size_t i = 0; i < streams_->streams(); ++i)
+            streams_->stream(i)
+                .finish(); // they have ended for long; that TLS and TCP hear of it costs both hosts something
         sender_->untrack();
         guardian_.settle(engine::Debt::untrack, domain_.id);
         destroy(tools_);

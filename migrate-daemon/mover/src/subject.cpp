@@ -8,9 +8,13 @@ using hypervisor::Way;
 using nlohmann::json;
 using Guest = migrate::Outgoing::Guest;
 
-std::string boot_id() {
-    std::string id;
-    std::ifstream{"/proc/sys/kernel/random/boot_id"} >> id;
+/// Read once: it is in each entry of a journal, and some are written while the guest waits.
+std::string const& boot_id() {
+    static auto const id = [] {
+        std::string read;
+        std::ifstream{"/proc/sys/kernel/random/boot_id"} >> read;
+        return read;
+    }();
     return id;
 }
 

@@ -26,7 +26,7 @@ struct Subject {
 };
 
 /// The kernel's name for this start of the host.
-std::string boot_id();
+std::string const& boot_id();
 
 nlohmann::json detail_of(Subject const& subject);
 /// What an entry does not say stays as it is.
