@@ -328,6 +328,19 @@ TEST_F(Recovery, TakesAPersonsWord) {
     EXPECT_EQ(client::status_of(beta.ask({{"request", "resolve"}, {"id", id}, {"here", true}})), 3);
 }
 
+TEST_F(Recovery, TakesAPersonsWordAlsoWhenNobodyIsAtIt) {
+    RunningDaemon beta{"beta"};
+    cut_off_as_destination(beta);
+    beta.start();
+    auto const id = text_of(head.id);
+    EXPECT_EQ(beta.ask({{"request", "cancel"}, {"id", id}}).at("outcome"), "cancelling");
+    beta.wait_until_idle();
+    EXPECT_EQ(beta.status().at("cut_off").size(), 1U);
+    EXPECT_EQ(beta.ask({{"request", "resolve"}, {"id", id}, {"here", false}}).at("outcome"), "resolving");
+    beta.wait_until_idle();
+    EXPECT_EQ(beta.history().at(0).at("word"), "there");
+}
+
 TEST_F(Recovery, OfWhatNobodyRemembersIsRefused) {
     RunningDaemon beta{"beta"};
     beta.start();
