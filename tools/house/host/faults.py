@@ -124,6 +124,10 @@ class Matrix:
     def who_has_it(self):
         return [host for host in (0, 1) if self.shell("xl list web1 >/dev/null 2>&1 && echo yes || true", host).strip()]
 
+    def move(self, other):
+        """What moves the guest there, and says into /tmp/out how that went."""
+        return f"timeout {SECONDS} migrate web1 {self.names[other]} --streams 2 --on-timeout force >/tmp/out 2>&1; echo $?"
+
     def tell(self, case, status, after, began, sentence):
         took = time.monotonic() - began
         self.rows.append((case.role, f"`{case.moment}`", WORDS[case.deed], status, after, took))
@@ -134,8 +138,7 @@ class Matrix:
         self.prepare(case, case.moment in WAITING)
         began = time.monotonic()
         self.check_memory(source)
-        said = self.shell(f"timeout {SECONDS} migrate web1 {self.names[other]} --streams 2 --on-timeout force >/tmp/out 2>&1; echo $?; tail -n 1 /tmp/out",
-                          source)
+        said = self.shell(self.move(other) + "; tail -n 1 /tmp/out", source)
         status, _, sentence = said.strip().partition("\n")
         self.come_to_rest(case)
         here = self.who_has_it()
@@ -159,8 +162,7 @@ class Matrix:
         boots = self.boots(hosts[loss.role])
         began = time.monotonic()
         self.check_memory(rest)
-        move = f"timeout {SECONDS} migrate web1 {self.names[other]} --streams 2 --on-timeout force >/tmp/out 2>&1; echo $? >/tmp/status"
-        self.shell(f"rm -f /tmp/status; serve sh -c {shlex.quote(move)}", source)
+        self.shell(f"rm -f /tmp/status; serve sh -c {shlex.quote(self.move(other) + ' >/tmp/status')}", source)
         if power:
             self.wait(lambda: self.boots(hosts[loss.role]) > boots, lambda: f"{loss}: this moment did not come")
             self.shell(UP, hosts[loss.role])
