@@ -11,19 +11,21 @@ _migrate() {
         case $COMP_CWORD:$before in
         2:*) words='init trust show' ;;
         *:trust) words=$(_migrate_hosts); mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
-        *) words='--folder --name --days --port --help' ;;
+        *) words='--folder --name --days --laboratory --port --help' ;;
         esac
     else
         case $before in
         --save) words=$(_migrate_domains) ;;
-        --restore | --config | --husk) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
-        --cancel) words=$(_migrate_ids --status) ;;
+        --restore | --config | --husk | --socket | --heard) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --cancel | --resolve) words=$(_migrate_ids --status) ;;
         --report) words=$(_migrate_ids --history) ;;
+        --policy) words='tern xen clark' ;;
+        --on-timeout) words='cancel force throttle' ;;
         --format) words='text json jsonl' ;;
         --way) words='auto cooperative transparent' ;;
         *)
             if [[ $word == -* ]]; then
-                words='--save --restore --status --cancel --history --report --checkpoint --stopped --paused --dry-run --policy --max-downtime --timeout --on-timeout --bandwidth --streams --resolve --way --wait --patience --compress --format --help'
+                words='--save --restore --status --cancel --resolve --history --report --heard --checkpoint --stopped --paused --dry-run --policy --max-downtime --timeout --on-timeout --bandwidth --streams --insecure --way --wait --patience --compress --husk --socket --format --help'
             elif [[ $COMP_CWORD -eq 1 ]]; then
                 words="keys $(_migrate_domains)"
             else
