@@ -25,10 +25,12 @@ Result<Restored> restore(Options const& options) {
     }
     TRY(receiver.verify());
     TRY(receiver.adopt());
-    if (options.paused)
+    if (options.paused) {
         receiver.keep_paused();
-    else
+    } else {
+        receiver.give_credit();
         TRY(receiver.start());
+    }
     TRY(receiver.settle());
     auto const& name = receiver.description().name;
     TRY(hypervisor::keep_in_background(receiver.domain(), name.c_str()));

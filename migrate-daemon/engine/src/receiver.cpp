@@ -241,15 +241,12 @@ Result<void> Receiver::adopt() {
     return shell_->adopt(record_, description_.way);
 }
 
-Result<void> Receiver::start() {
-    guardian_.settle(Debt::destroy_named, temporary_);
-    return shell_->start();
-}
+Result<void> Receiver::start() { return shell_->start(); }
 
 void Receiver::keep_paused() {
     if (!shell_)
         return;
-    guardian_.settle(Debt::destroy_named, temporary_);
+    give_credit();
     shell_->keep_paused();
 }
 

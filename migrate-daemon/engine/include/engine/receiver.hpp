@@ -44,7 +44,7 @@ class Receiver {
     [[nodiscard]] bool verified() const { return verified_; }
     /// The domain is what it was, and does not run yet. REQUIRES: verified().
     outcome::Result<void> adopt();
-    /// It runs. REQUIRES: adopted.
+    /// It runs. REQUIRES: adopted, and credit was given.
     outcome::Result<void> start();
     /// If it was not discarded: it is the guest from now on, and somebody else lets it run.
     void keep_paused();
