@@ -70,7 +70,7 @@ class IncomingMove : public MoveLoop {
     }
     void heard(migrate::Message const& message) override {
         if (std::holds_alternative<migrate::Commit>(message))
-            mark(migrate::mark::given);
+            mark(migrate::mark::kGiven);
         auto const* const prepare = std::get_if<migrate::Prepare>(&message);
         if (prepare == nullptr || !subject_.uuid.empty())
             return;
@@ -120,9 +120,9 @@ class IncomingMove : public MoveLoop {
             return done;
         }));
         TRY(receiver_.verify());
-        mark(migrate::mark::whole);
+        mark(migrate::mark::kWhole);
         TRY(receiver_.adopt());
-        mark(migrate::mark::adopted);
+        mark(migrate::mark::kAdopted);
         receiver_.give_credit(); // the source may rely on it: from now on the journal says what becomes of it
         return {};
     }
@@ -159,7 +159,7 @@ class IncomingMove : public MoveLoop {
         runs_ = true;
         auto const ran = ran_at(tools_, receiver_.domain());
         if (ran != 0)
-            mark(migrate::mark::runs, ran);
+            mark(migrate::mark::kRuns, ran);
         moment(source_, "runs");
         inbox_.put(event::GuestRuns{ran, marks()});
     }
@@ -182,12 +182,12 @@ class IncomingMove : public MoveLoop {
         if (subject_.way != hypervisor::Way::cooperative)
             return; // its devices have not changed, nor has its clock
         if (hypervisor::await_connected(tools_, domain, kConnecting)) {
-            mark(migrate::mark::connected);
+            mark(migrate::mark::kConnected);
             if (auto const heard = first_packet_ ? first_packet_->await(kSpeaking) : std::nullopt)
-                mark(migrate::mark::heard, *heard);
+                mark(migrate::mark::kHeard, *heard);
         }
         if (auto const goes = clock_went_on_at(tools_, domain); goes != 0)
-            mark(migrate::mark::clock_goes, goes);
+            mark(migrate::mark::kClockGoes, goes);
     }
 
     hypervisor::Toolstack const& tools_;

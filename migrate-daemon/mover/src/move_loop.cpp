@@ -275,7 +275,7 @@ void MoveLoop::write_journal(Journaled state) {
     if (!written)
         return inbox_.put(event::JournalFailed{sentence(written.error())});
     if (state == Journaled::committed)
-        mark(migrate::mark::taken);
+        mark(migrate::mark::kTaken);
     inbox_.put(event::JournalDone{});
 }
 

@@ -232,16 +232,16 @@ class OutgoingMove : public MoveLoop {
         record_.emplace(std::move(record).value());
         // What writes too fast is frozen after so much time of the CPU, whether that is given to the guest at once or in small pieces.
         give_time_back();
-        mark(migrate::mark::asked);
+        mark(migrate::mark::kAsked);
         if (auto const stopped = stop_->begin(options_.suspend_patience); !stopped)
             return failed(stopped.error());
-        mark(migrate::mark::noticed);
+        mark(migrate::mark::kNoticed);
         if (auto const stamps = hypervisor::stamps_of(tools_, domain_.id)) {
             auto const& told = stamps.value();
             last_ran_ = as_monotonic(told.last_ran, told.now);
             if (way_ == Way::cooperative && told.timer_stopped != 0)
-                mark(migrate::mark::clock_stopped, as_monotonic(told.timer_stopped, told.now));
-            mark(migrate::mark::stopped, last_ran_);
+                mark(migrate::mark::kClockStopped, as_monotonic(told.timer_stopped, told.now));
+            mark(migrate::mark::kStopped, last_ran_);
             moment(source_, "suspended");
             inbox_.put(event::GuestSuspended{last_ran_});
         } else {
@@ -255,13 +255,13 @@ class OutgoingMove : public MoveLoop {
     }
     Result<void> send_last() {
         auto const record = TRY(record_->take());
-        mark(migrate::mark::record);
+        mark(migrate::mark::kRecord);
         TRY(sender_->last_harvest());
-        mark(migrate::mark::harvested);
+        mark(migrate::mark::kHarvested);
         last_round_ = TRY(sender_->last_round());
         TRY(sender_->finish(record));
         TRY(flush());
-        mark(migrate::mark::sent);
+        mark(migrate::mark::kSent);
         ++rounds_;
         return {};
     }

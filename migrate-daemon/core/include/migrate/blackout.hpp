@@ -14,21 +14,21 @@ namespace migrate {
 
 /// Names of moments, in the order in which they come.
 namespace mark {
-inline constexpr std::string_view asked = "asked"; ///< source: it is asked to suspend itself, or will be paused
-inline constexpr std::string_view clock_stopped = "clock_stopped"; ///< it has stopped its own clock, by the hypervisor
-inline constexpr std::string_view stopped = "stopped";       ///< it ran there for the last time, by the hypervisor
-inline constexpr std::string_view noticed = "noticed";       ///< and the daemon knows
-inline constexpr std::string_view record = "record";         ///< its record is there
-inline constexpr std::string_view harvested = "harvested";   ///< what it had written last is known
-inline constexpr std::string_view sent = "sent";             ///< and is with the kernel, to the last octet
-inline constexpr std::string_view whole = "whole";           ///< destination: all of it is in, and is what was sent
-inline constexpr std::string_view adopted = "adopted";       ///< the domain became what the record says
-inline constexpr std::string_view given = "given";           ///< it has heard Commit, which may have been before
-inline constexpr std::string_view taken = "taken";           ///< its journal says that it took it
-inline constexpr std::string_view runs = "runs";             ///< it ran here for the first time, by the hypervisor
-inline constexpr std::string_view clock_goes = "clock_goes"; ///< its own clock goes on, by the hypervisor
-inline constexpr std::string_view connected = "connected";   ///< all of its devices are
-inline constexpr std::string_view heard = "heard";           ///< and it has sent something
+inline constexpr std::string_view kAsked = "asked"; ///< source: it is asked to suspend itself, or will be paused
+inline constexpr std::string_view kClockStopped = "clock_stopped"; ///< it has stopped its own clock, by the hypervisor
+inline constexpr std::string_view kStopped = "stopped";      ///< it ran there for the last time, by the hypervisor
+inline constexpr std::string_view kNoticed = "noticed";      ///< and the daemon knows
+inline constexpr std::string_view kRecord = "record";        ///< its record is there
+inline constexpr std::string_view kHarvested = "harvested";  ///< what it had written last is known
+inline constexpr std::string_view kSent = "sent";            ///< and is with the kernel, to the last octet
+inline constexpr std::string_view kWhole = "whole";          ///< destination: all of it is in, and is what was sent
+inline constexpr std::string_view kAdopted = "adopted";      ///< the domain became what the record says
+inline constexpr std::string_view kGiven = "given";          ///< it has heard Commit, which may have been before
+inline constexpr std::string_view kTaken = "taken";          ///< its journal says that it took it
+inline constexpr std::string_view kRuns = "runs";            ///< it ran here for the first time, by the hypervisor
+inline constexpr std::string_view kClockGoes = "clock_goes"; ///< its own clock goes on, by the hypervisor
+inline constexpr std::string_view kConnected = "connected";  ///< all of its devices are
+inline constexpr std::string_view kHeard = "heard";          ///< and it has sent something
 } // namespace mark
 
 /// What a moment ends.
