@@ -65,6 +65,7 @@ class Host {
     std::uint64_t shadows_in_use() { return frames_.size() - own_ - pool_.size(); }
     void free_shadow(Mfn frame, shadow_pt::Stamp) { pool_.push_back(frame); }
     void mark_dirty(Mfn) {}
+    void became_table(Gfn) {}
     void foreign_writer(Mfn, bool) {}
     Mfn next_own(Gfn& gfn) {
         Mfn const frame{gfn.raw()};

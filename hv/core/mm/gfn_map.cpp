@@ -124,7 +124,7 @@ base::Status GfnMap::set(Gfn gfn, FrameRef frame) {
     }
     info.flags.fetch_and(static_cast<std::uint16_t>(~frame_left_map), std::memory_order_acq_rel);
     info.gfn.store(static_cast<std::uint32_t>(gfn.raw()), std::memory_order_release);
-    raise_limit(gfn);
+    entered(gfn);
     frame.release();
     return {};
 }
@@ -182,6 +182,8 @@ base::Result<FrameRef> GfnMap::clear(Gfn gfn) {
         // says nothing of it.
         table.info(frame_in(was)).flags.fetch_or(frame_left_map, std::memory_order_acq_rel);
     } while (!entry->compare_exchange_weak(was, kLeft | frame_in(was).raw(), std::memory_order_acq_rel));
+    if (gfn < kFirstSpecialGfn)
+        frames_.fetch_sub(1, std::memory_order_relaxed);
     auto frame = FrameRef::adopt(table, frame_in(was));
     // Sequentially consistent: whoever begins to hold it by its number looks there after saying so (Paging::bare_tables).
     frame.info().gfn.store(kNoGfn, std::memory_order_seq_cst);
@@ -199,9 +201,10 @@ base::Result<FrameRef> GfnMap::clear_direct(Mfn mfn) {
     return FrameRef::adopt(table, mfn); // the map's reference; ours goes at the end of the scope
 }
 
-void GfnMap::raise_limit(Gfn gfn) {
+void GfnMap::entered(Gfn gfn) {
     if (translated() && gfn >= kFirstSpecialGfn)
         return;
+    frames_.fetch_add(1, std::memory_order_relaxed);
     auto limit = limit_.load(std::memory_order_relaxed);
     while (limit <= gfn.raw() && !limit_.compare_exchange_weak(limit, gfn.raw() + 1, std::memory_order_relaxed)) {
     }

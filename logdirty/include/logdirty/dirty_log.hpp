@@ -10,6 +10,9 @@
 /// Beside it lie the frames that another domain may write to by a mapping of its own: those are written without a trace in this
 /// domain's tables. They are told as a class of their own, or count as dirty, as long as such a mapping stands.
 ///
+/// And it remembers which frames have been page tables since it began, and some that no longer are: so whoever wants a domain's tables
+/// need not look at each of its frames.
+///
 /// A log has bits for so many frame numbers. What is written beyond them (by a domain that grew) has it answer that all of those
 /// are dirty, from then on: too much, but never too little.
 #pragma once
@@ -33,12 +36,13 @@ class Pages {
   public:
     /// How many words it takes for numbers below @p frames, a multiple of 64.
     static constexpr std::uint64_t words_for(std::uint64_t frames) {
-        return 2 * GroupedBits::memory_for(frames) + heat_words(frames);
+        return kKinds * GroupedBits::memory_for(frames) + heat_words(frames);
     }
     /// @p memory: words_for() words of zeroes.
     Pages(std::uint64_t frames, std::span<std::uint64_t> memory)
-        : dirty{frames, memory.first(GroupedBits::memory_for(frames))},
-          foreign{frames, memory.subspan(GroupedBits::memory_for(frames), GroupedBits::memory_for(frames))},
+        : dirty{frames, bits_in(memory, 0, frames)},
+          foreign{frames, bits_in(memory, 1, frames)},
+          tables{frames, bits_in(memory, 2, frames)},
           frames_{frames},
           memory_{memory} {
         ASSERT(frames % kWordBits == 0);
@@ -52,10 +56,15 @@ class Pages {
     }
     [[nodiscard]] std::uint64_t regions() const { return (frames_ + Heat::kFrames - 1) / Heat::kFrames; }
 
-    GroupedBits dirty, foreign;
+    GroupedBits dirty, foreign, tables;
     Pages* smaller = nullptr; ///< what the log had before: other CPUs may be marking in it
 
   private:
+    static constexpr unsigned kKinds = 3; ///< of bits
+    static std::span<std::uint64_t> bits_in(std::span<std::uint64_t> memory, unsigned kind, std::uint64_t frames) {
+        auto const words = GroupedBits::memory_for(frames);
+        return memory.subspan(kind * words, words);
+    }
     static constexpr std::uint64_t heat_words(std::uint64_t frames) {
         return (frames + 2 * Heat::kFrames - 1) / (2 * Heat::kFrames);
     }
@@ -78,11 +87,13 @@ class DirtyLog {
     /// The last that was adopted; null: none. REQUIRES, to give it back: nobody marks any more.
     [[nodiscard]] Pages* memory() const { return pages_.load(); }
 
-    /// From now on marks are kept; nothing is dirty, and nothing foreign. REQUIRES: has memory, and off.
+    /// From now on marks are kept; nothing is dirty, nothing foreign, and no table known. REQUIRES: has memory, and off.
     void start() {
         ASSERT(has_memory() && !on());
         pages().dirty.clear_all();
         pages().foreign.clear_all();
+        pages().tables.clear_all();
+        all_tables_told_.store(false);
         beyond_.store(false);
         on_.store(true);
     }
@@ -108,6 +119,23 @@ class DirtyLog {
             pages().foreign.set(gfn.raw());
         else
             pages().foreign.clear(gfn.raw());
+    }
+    /// @p gfn is a page table.
+    void tell_table(base::Gfn gfn) {
+        if (on() && has_bit(gfn))
+            pages().tables.set(gfn.raw());
+    }
+    /// Those that were tables when the log began have been told, too.
+    void all_tables_told() { all_tables_told_.store(true); }
+    /// look_at_tables() has all there are. It stays so until the log is started anew, or a table comes that has no bit.
+    [[nodiscard]] bool knows_tables() const { return on() && all_tables_told_.load() && !beyond_.load(); }
+    /// Calls @p visit(Gfn) for each frame that may be a table from @p cursor on, before @p end (GroupedBits::look_through).
+    template <typename Visit>
+    bool look_at_tables(base::Gfn& cursor, base::Gfn end, std::uint32_t budget, Visit&& visit) const {
+        auto at = cursor.raw();
+        bool const all = pages().tables.look_through(at, end.raw(), budget, [&](auto bit) { visit(base::Gfn{bit}); });
+        cursor = base::Gfn{at};
+        return all;
     }
     /// Marks all frames that others may write to.
     void mark_foreign() {
@@ -181,7 +209,8 @@ class DirtyLog {
 
     std::atomic<Pages*> pages_{nullptr};
     std::atomic<bool> on_{false};
-    std::atomic<bool> beyond_{false}; ///< something was written that there is no bit for
+    std::atomic<bool> all_tables_told_{false};
+    std::atomic<bool> beyond_{false}; ///< something was written, or became a table, that there is no bit for
     std::atomic<std::uint32_t> epoch_{0};
 };
 

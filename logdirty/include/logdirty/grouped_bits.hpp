@@ -70,6 +70,28 @@ class GroupedBits {
             for (auto bits = std::atomic_ref{groups_[index]}.load(); bits != 0; bits &= bits - 1)
                 visit(index * kWordBits + static_cast<unsigned>(std::countr_zero(bits)));
     }
+    /// Calls @p visit(bit) for those that are set from @p cursor on, before @p end, in rising order. It looks at @p budget words or
+    /// a few more, and says with @p cursor where to go on; true: all.
+    template <typename Visit>
+    bool look_through(std::uint64_t& cursor, std::uint64_t end, std::uint32_t budget, Visit&& visit) const {
+        for (std::uint32_t looked = 0; cursor < end; ++looked) {
+            if (looked >= budget)
+                return false;
+            auto const index = cursor / kWordBits, group = index / kGroupWords;
+            if (group >= groups())
+                break;
+            if (!any_in_group(group)) {
+                cursor = end_of(group) * kWordBits;
+                continue;
+            }
+            auto const first = index * kWordBits;
+            for (auto bits = peek(index) >> cursor % kWordBits << cursor % kWordBits; bits != 0; bits &= bits - 1)
+                if (auto const bit = first + static_cast<unsigned>(std::countr_zero(bits)); bit < end)
+                    visit(bit);
+            cursor = first + kWordBits;
+        }
+        return true;
+    }
     void clear_all() {
         for_each_group([&](std::uint64_t group) {
             begin_group(group);

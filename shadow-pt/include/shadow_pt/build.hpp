@@ -18,8 +18,10 @@ auto Paging<H>::use_table(Target const& target, unsigned level, Shadows shadows)
     if (step == TableStep::refused)
         return refuse(Refusal::wrong_use, target.shown);
 
-    if (step == TableStep::claimed)
+    if (step == TableStep::claimed) {
+        host_.became_table(target.shown);
         retire_writers(frame);
+    }
     if (step == TableStep::claimed && level == 1 && shadows == Shadows::later) {
         become_bare(table, 0);
         Counters::bump(counters_.tables_unread);

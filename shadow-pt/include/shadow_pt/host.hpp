@@ -97,6 +97,8 @@ concept Host = requires(H& host, base::Mfn frame, base::Gfn gfn, Target const& t
     {host.mark_dirty(frame)};
     /// An entry of this domain that lets it write to @p frame, another's, has come (@p more) or gone (SP-21).
     {host.foreign_writer(frame, bool{})};
+    /// The domain's own frame @p gfn is a page table from now on.
+    {host.became_table(gfn)};
     /// The domain's own frame at or after @p gfn, which moves behind it; invalid if there is none. A hint: without a reference.
     { host.next_own(cursor) } -> std::same_as<base::Mfn>;
     /// True if the operation has held the CPU for long enough (SP-9). Asked only after some progress.

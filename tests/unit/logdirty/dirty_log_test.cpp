@@ -137,6 +137,44 @@ TEST_F(Log, WhatOthersMayWriteToIsDirtyEachTimeOrAClassOfItsOwn) {
     EXPECT_EQ(foreign(1), 2U);
 }
 
+TEST_F(Log, EachFrameThatWasATableIsFoundAFewAtATime) {
+    std::vector<std::uint64_t> const tables{0, 63, 64, 4095, 9000, kFrames - 1};
+    log.tell_table(Gfn{5});
+    log.start();
+    for (auto const gfn : tables)
+        log.tell_table(Gfn{gfn});
+    EXPECT_FALSE(log.knows_tables()) << "what was one before it began is to be told yet";
+    log.all_tables_told();
+    ASSERT_TRUE(log.knows_tables());
+    for (std::uint32_t const budget : {1U, 2U, 1000U}) {
+        std::vector<std::uint64_t> found;
+        unsigned calls = 1;
+        Gfn cursor{0};
+        auto const visit = [&](Gfn gfn) { found.push_back(gfn.raw()); };
+        while (!log.look_at_tables(cursor, Gfn{kFrames}, budget, visit))
+            ASSERT_LT(calls++, kFrames);
+        EXPECT_EQ(found, tables);
+        EXPECT_EQ(calls == 1, budget == 1000U);
+    }
+    Gfn cursor{63};
+    std::vector<std::uint64_t> some;
+    EXPECT_TRUE(log.look_at_tables(cursor, Gfn{4095}, 1000, [&](Gfn gfn) { some.push_back(gfn.raw()); }));
+    EXPECT_EQ(some, (std::vector<std::uint64_t>{63, 64})) << "from the one on, and before the other";
+}
+
+TEST_F(Log, DoesNotKnowATableThatItHasNoBitFor) {
+    log.start();
+    log.all_tables_told();
+    log.tell_table(Gfn{kFrames});
+    EXPECT_FALSE(log.knows_tables());
+    log.stop();
+    log.start();
+    log.all_tables_told();
+    EXPECT_TRUE(log.knows_tables());
+    log.stop();
+    EXPECT_FALSE(log.knows_tables()) << "nobody tells it any more";
+}
+
 TEST_F(Log, WhatIsPutBackIsThereStill) {
     log.start();
     log.mark(Gfn{7});

@@ -201,6 +201,7 @@ TEST(TranslatedGfnMap, AgreesWithAMap) {
         }
         }
         ASSERT_EQ(memory.quotas[kAlice.raw()].total(), model.size());
+        ASSERT_EQ(map.frames(), model.size());
     }
 }
 

@@ -122,6 +122,7 @@ class FakeHost {
     }
 
     void mark_dirty(base::Mfn frame) { ++frames_.at(frame.raw()).marks; }
+    void became_table(base::Gfn) {}
     void foreign_writer(base::Mfn frame, bool more) { frames_.at(frame.raw()).foreign_writers += more ? 1 : -1; }
     base::Mfn next_own(base::Gfn& gfn) {
         while (given_up.contains(static_cast<unsigned>(gfn.raw())))

@@ -1,5 +1,6 @@
 /// A guest goes on in a new domain without having been told (docs/domain-record.md).
 #include "domain/areas.hpp"
+#include "domain/log_dirty.hpp"
 #include "domain/special_gfns.hpp"
 #include "domain/timers.hpp"
 #include "timing/wall_clock.hpp"
@@ -50,6 +51,26 @@ TEST_F(TransparentRecord, IsTheSameWhenItIsReadAgain) {
     auto const id = twin();
     ASSERT_EQ(restore(id, first, 0), 0);
     expect_same(timeless(first), timeless(take(id)));
+}
+
+TEST_F(TransparentRecord, IsTheSameWhileWhatTheDomainWritesIsTracked) {
+    domain::quota(*other.domain).set_limit(SecondDomain::kFrames + 3);
+    auto add_frame = [&, next = SecondDomain::kFrames]() mutable {
+        EXPECT_TRUE(domain::add_extent(*other.domain, base::Pfn{next}, 0, 0).ok());
+        return base::Gfn{next++};
+    };
+    auto const table_before = add_frame();
+    ASSERT_TRUE(other.domain->paging.pin(1, table_before).ok());
+    ASSERT_TRUE(domain::start_log_dirty(*other.domain).ok());
+    auto const table_since = add_frame(), table_no_more = add_frame();
+    ASSERT_TRUE(other.domain->paging.pin(1, table_since).ok());
+    ASSERT_TRUE(other.domain->paging.pin(2, table_no_more).ok());
+    ASSERT_TRUE(other.domain->paging.unpin(table_no_more).ok());
+    ASSERT_TRUE(other.domain->log.knows_tables());
+    auto const tracked = take(1);
+    domain::stop_log_dirty(*other.domain);
+    ASSERT_FALSE(other.domain->log.knows_tables());
+    expect_same(timeless(tracked), timeless(take(1)));
 }
 
 TEST_F(TransparentRecord, PortsKeepTheirNumbersAndOthersCanBindToThemAgain) {

@@ -73,8 +73,10 @@ Status swap_frames(Domain& domain, Gfn one, Gfn other) {
     // then what was there is lost, as by any two who give a domain memory at once.
     static_cast<void>(domain.gfns.set(one, std::move(second).value()));
     static_cast<void>(domain.gfns.set(other, std::move(first)));
-    for (Gfn const gfn : {one, other})
+    for (Gfn const gfn : {one, other}) {
         domain.log.mark(gfn);
+        domain.log.tell_table(gfn); // if it is one
+    }
     return {};
 }
 

@@ -40,15 +40,19 @@ void tell_foreign(Domain& domain, Gfn gfn, mm::FrameInfo& frame) {
     }
 }
 
-/// Which of its frames other domains may write to now; from here on each change is told (PagingHost::foreign_writer).
-Status find_foreign_writers(Domain& domain) {
+/// Which of its frames other domains may write to now, and which are tables; from here on each change is told
+/// (PagingHost::foreign_writer, became_table).
+Status look_at_frames(Domain& domain) {
     auto& cursor = domain.log_dirty.cursor;
     for (std::uint32_t looked_at = 1;; ++looked_at) {
         auto const hint = domain.gfns.next(cursor);
         if (!hint.valid())
             return {};
-        if (domain.system.frames.info(hint).foreign_writers() > 0) {
-            Gfn const gfn{cursor.raw() - 1};
+        Gfn const gfn{cursor.raw() - 1};
+        auto& info = domain.system.frames.info(hint);
+        if (shadow_pt::is_table(info.state.use()))
+            domain.log.tell_table(gfn);
+        if (info.foreign_writers() > 0) {
             if (auto const frame = domain.gfns.get(gfn); frame.ok())
                 tell_foreign(domain, gfn, frame.value().info());
         }
@@ -141,10 +145,11 @@ Status start_log_dirty(Domain& domain, shadow_pt::Tracker tracker) {
         TRY(begin_tracking(domain, tracker));
         progress.cursor = Gfn{0};
         progress.harvest = {};
-        progress.step = Step::foreign;
+        progress.step = Step::frames;
     }
-    if (progress.step == Step::foreign) {
-        TRY(find_foreign_writers(domain));
+    if (progress.step == Step::frames) {
+        TRY(look_at_frames(domain));
+        domain.log.all_tables_told();
         progress.step = Step::first;
     }
     if (progress.step != Step::first)

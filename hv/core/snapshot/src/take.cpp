@@ -110,17 +110,31 @@ class TableList {
     std::optional<Error> failed_;
 };
 
+/// The frames that may be tables. A log of what the domain writes knows which; without one, all are looked at, and the more memory the
+/// domain has, the longer that takes.
+template <typename Visit> bool look_for_tables(Domain& subject, Gfn& cursor, std::uint32_t budget, Visit&& visit) {
+    auto const end = subject.gfns.limit();
+    if (!subject.log.knows_tables())
+        return subject.gfns.look_through(cursor, end, budget, visit);
+    return subject.log.look_at_tables(cursor, end, budget, [&](Gfn gfn) {
+        auto at = gfn;
+        subject.gfns.look_through(at, gfn + 1, 1, visit);
+    });
+}
+
 Status put_tables(Writer& writer, Domain& subject) {
     constexpr std::uint32_t kAtOnce = 4096;
     auto& progress = subject.record;
+    domain::Claim const log{subject.log_dirty.busy}; // it is neither stopped nor started meanwhile
+    if (!log)
+        return Err{Error::preempted};
     if (progress.next++ == 0) {
         writer.begin(TERN_RECORD_S_tables, 0);
-        TRY(writer.put(tern_record_tables{}));
+        TRY(writer.put(tern_record_tables{.pages = subject.gfns.frames()}));
     }
     for (bool all = false; !all;) {
         TableList list{writer};
-        all = subject.gfns.look_through(progress.cursor, subject.gfns.limit(), kAtOnce, [&](Gfn gfn, Mfn mfn) {
-            ++progress.pages;
+        all = look_for_tables(subject, progress.cursor, kAtOnce, [&](Gfn gfn, Mfn mfn) {
             auto const word = subject.host.frame(mfn).word();
             if (shadow_pt::is_table(word.use()) && word.count() != 0)
                 list.add(TERN_RECORD_TABLE(gfn.raw(), shadow_pt::table_level(word.use()), word.pinned()));
@@ -129,7 +143,6 @@ Status put_tables(Writer& writer, Domain& subject) {
         if (!all && domain::slice_is_over(subject.system))
             return Err{Error::preempted};
     }
-    TRY(writer.patch(tern_record_tables{.pages = progress.pages}));
     return writer.end();
 }
 

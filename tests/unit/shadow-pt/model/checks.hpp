@@ -206,6 +206,9 @@ class Checks : public Stage {
             give_up_orphans();
             reference.nothing_pends();
             reference.check_counts();
+            for (auto const& [gfn, mfn] : machine.gfns())
+                Machine::must(!shadow_pt::is_table(machine.frame(Mfn{mfn}).use()) || machine.told_tables.contains(gfn),
+                              "a frame became a table, and nobody was told");
             if (chance(8))
                 for_each_table([&](std::uint64_t table, unsigned) { paging.check_invariants(Mfn{table}); });
         }

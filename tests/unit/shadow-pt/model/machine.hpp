@@ -171,6 +171,7 @@ class Machine {
         log.insert(frame.raw());
         moment();
     }
+    void became_table(Gfn gfn) { told_tables.insert(gfn.raw()); }
     void foreign_writer(Mfn frame, bool more) {
         must(owner(frame) == Owner::foreign, "not a foreign frame's writer");
         must(more || foreign_writers[frame.raw()] > 0, "a foreign frame has lost a writer that it did not have");
@@ -266,6 +267,7 @@ class Machine {
             if (!translated_ && *it != gfn.raw())
                 continue;
             gfns_[gfn.raw()] = *it;
+            told_tables.erase(gfn.raw());
             give(Mfn{*it}, Owner::own);
             free_.erase(it);
             return true;
@@ -296,6 +298,7 @@ class Machine {
     std::function<void(Mfn, unsigned, std::uint64_t)> on_root_entry;
     std::set<std::uint64_t> log;
     std::map<std::uint64_t, int> foreign_writers;
+    std::set<std::uint64_t> told_tables; ///< gfns
     unsigned retired = 0;
     std::array<unsigned, 16> refusals{};
     Refusal last_refusal{};

@@ -150,4 +150,6 @@ inline void PagingHost::mark_dirty(base::Mfn frame) {
     mark_in_log(frame);
 }
 
+inline void PagingHost::became_table(base::Gfn gfn) { domain_.log.tell_table(gfn); }
+
 } // namespace domain

@@ -1,7 +1,7 @@
 /// Tracking what a domain writes: the log, the harvests that fill it, and when each CPU must flush (SP-19 to SP-22).
 ///
-///     start    the domain is paused for a moment, so that its roots are known; then what may write to it from elsewhere is
-///              looked up, and a first harvest is thrown away: D bits have been collecting since each mapping was made
+///     start    the domain is paused for a moment, so that its roots are known; then what may write to it from elsewhere, and
+///              what are tables, is looked up, and a first harvest is thrown away: D bits have been collecting since each mapping was made
 ///     collect  a harvest: the log says what was written until it began, and perhaps a little of what came after
 ///     settle   every CPU flushes: now the pages may be read that were taken from the log
 ///
@@ -32,10 +32,10 @@ struct HarvestStatistics {
 
 /// How far starting or collecting has come, for who is preempted in it.
 struct LogDirtyProgress {
-    enum class Step : std::uint8_t { idle, foreign, first, collecting, copying, heat };
+    enum class Step : std::uint8_t { idle, frames, first, collecting, copying, heat };
     std::atomic<bool> busy{false};
     Step step = Step::idle;
-    base::Gfn cursor{0};             ///< in `foreign`
+    base::Gfn cursor{0};             ///< in `frames`
     std::uint64_t next = 0;          ///< in `copying`: words, in `heat`: regions that are done
     std::uint64_t told_dirty = 0;    ///< in `copying`: bits so far
     std::uint64_t told_foreign = 0;  ///< the same

@@ -49,6 +49,7 @@ class PagingHost {
     void free_shadow(base::Mfn page, shadow_pt::Stamp stamp) { pool_.give(page, stamp); }
     void mark_dirty(base::Mfn frame);
     void foreign_writer(base::Mfn frame, bool more);
+    void became_table(base::Gfn gfn);
     [[nodiscard]] base::Mfn next_own(base::Gfn& gfn);
     [[nodiscard]] bool should_yield();
     [[nodiscard]] shadow_pt::TlbClock& clock();

@@ -22,9 +22,8 @@ struct RecordProgress {
     std::uint64_t buffer = 0;
 
     std::uint32_t step = 0;
-    std::uint32_t next = 0; ///< in a step: the next vCPU, frame or table
-    base::Gfn cursor{0};    ///< in a step: the next frame number
-    std::uint64_t pages = 0;
+    std::uint32_t next = 0;            ///< in a step: the next vCPU, frame or table
+    base::Gfn cursor{0};               ///< in a step: the next frame number
     std::optional<base::Error> failed; ///< restoring: what was taken is being given back, because of this
     record::WriterProgress written;    ///< taking
 
@@ -33,7 +32,6 @@ struct RecordProgress {
         caller = for_whom;
         buffer = at;
         go_to(0);
-        pages = 0;
         failed.reset();
         written = {};
     }

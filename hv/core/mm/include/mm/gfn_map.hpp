@@ -104,6 +104,8 @@ class GfnMap {
     /// while some are left.
     [[nodiscard]] base::Status destroy(std::uint32_t budget);
 
+    /// How many frames of RAM are in the map of a translated domain.
+    [[nodiscard]] std::uint64_t frames() const { return frames_.load(std::memory_order_relaxed); }
     /// One past the highest gfn that ever was in the map, special ones aside (XENMEM_maximum_gpfn).
     [[nodiscard]] base::Gfn limit() const { return base::Gfn{limit_.load(std::memory_order_relaxed)}; }
 
@@ -132,12 +134,13 @@ class GfnMap {
     [[nodiscard]] base::Result<Found> clear_next(base::Gfn& cursor, std::uint32_t& budget);
     [[nodiscard]] bool free_below(Entry& entry, unsigned level, std::uint32_t& budget);
     [[nodiscard]] std::uint64_t span_without_entries(base::Gfn gfn);
-    void raise_limit(base::Gfn gfn);
+    void entered(base::Gfn gfn);
 
     FrameAllocator& allocator_;
     base::DomId const owner_;
     Translation const translation_;
     std::atomic<std::uint64_t> limit_{0};
+    std::atomic<std::uint64_t> frames_{0};
     std::array<Entry, kRootEntries> root_{};
 };
 

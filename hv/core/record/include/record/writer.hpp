@@ -52,10 +52,6 @@ template <Sink K> class Writer {
             [[nodiscard]] base::Status put(T const& value) {
             return put(std::as_bytes(std::span{&value, 1}));
         }
-        /// What the section begins with, which was not known when it was put.
-        template <typename T> [[nodiscard]] base::Status patch(T const& first) {
-            return sink_.write(progress_.section_at + sizeof(tern_record_section), std::as_bytes(std::span{&first, 1}));
-        }
         [[nodiscard]] base::Status end() {
             constexpr std::byte kZeroes[8]{};
             auto const length = progress_.at - progress_.section_at - sizeof(tern_record_section);
