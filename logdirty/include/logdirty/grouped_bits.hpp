@@ -78,7 +78,7 @@ class GroupedBits {
             if (looked >= budget)
                 return false;
             auto const index = cursor / kWordBits, group = index / kGroupWords;
-            if (group >= groups())
+            if (index >= words())
                 break;
             if (!any_in_group(group)) {
                 cursor = end_of(group) * kWordBits;
